@@ -1,0 +1,1 @@
+"""DICOM objects as bytes: their headers, character sets, kinds, digests and meaning."""

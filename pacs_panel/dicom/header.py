@@ -1,0 +1,279 @@
+"""One object's header as the archive needs it: identity, index columns, and what a volume is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import BinaryIO, cast
+
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+from pacs_panel.attributes import ATTRIBUTES
+from pacs_panel.dicom import values
+from pacs_panel.dicom.full import full, rows
+from pacs_panel.dicom.scan import Raw, Scan, scan
+from pacs_panel.errors import NotDicom, Unidentified, Unreadable
+from pacs_panel.model import Header, Identity, ImageHeader, Vector
+from pacs_panel.settings import Settings
+
+__all__ = ["DICOMDIR_CLASS", "full", "image", "read", "rows"]
+
+_Directions = tuple[float, float, float, float, float, float]
+DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
+CHARSET = 0x00080005
+MEDIA_CLASS, MEDIA_INSTANCE = 0x00020002, 0x00020003
+
+
+def _tag(keyword: str) -> int:
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise KeyError(keyword)
+    return int(tag)
+
+
+COLUMNS = {_tag(a.keyword): a for a in ATTRIBUTES if not a.ours and a.keyword != "TransferSyntaxUID"}
+
+ORDER_NUMBERS = (
+    "TemporalPositionIdentifier",
+    "EchoTime",
+    "EchoNumbers",
+    "DiffusionBValue",
+    "TriggerTime",
+    "FrameReferenceTime",
+    "AcquisitionNumber",
+    "InstanceNumber",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+    "GantryDetectorTilt",
+    "SliceLocation",
+)
+ORDER_TEXTS = ("AcquisitionTime", "ContentTime", "ImageType")
+IMAGE = (
+    "SamplesPerPixel",
+    "BitsAllocated",
+    "HighBit",
+    "PixelRepresentation",
+    "PlanarConfiguration",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RescaleType",
+    "Units",
+    "WindowCenter",
+    "WindowWidth",
+    "WindowCenterWidthExplanation",
+    "VOILUTFunction",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+)
+COLUMN_KEYWORDS = tuple(a.keyword for a in COLUMNS.values())
+TAGS = {keyword: _tag(keyword) for keyword in (*COLUMN_KEYWORDS, *ORDER_NUMBERS, *ORDER_TEXTS, *IMAGE)}
+
+# Diffusion b-value where the vendor writes it in a private element: creator's tag, creator, tag, VR.
+PRIVATE_B = (
+    (0x00190010, "SIEMENS MR HEADER", 0x0019100C, "IS"),
+    (0x20010010, "Philips Imaging DD 001", 0x20011003, "FL"),
+    (0x00430010, "GEMS_PARM_01", 0x00431039, "IS"),
+    (0x00650010, "Image Private Header", 0x00651009, "FD"),
+)
+WANTED = frozenset(TAGS.values()) | {CHARSET} | {tag for row in PRIVATE_B for tag in (row[0], row[2])}
+
+
+def read(source: BinaryIO, size: int, settings: Settings) -> Header:
+    """Read one object's header.
+
+    Parameters
+    ----------
+    source : binary file
+        Seekable; the object's file begins at 0. May be positioned anywhere.
+    size : int
+        Bytes.
+    settings : Settings
+        Bounds size, depth and inflation.
+
+    Returns
+    -------
+    Header
+        ``values`` leaves out what is absent, empty or no number. A media directory (DICOMDIR) is identified by its
+        file meta, with SOP class 1.2.840.10008.1.3.10.
+
+    Raises
+    ------
+    NotDicom, Unreadable, TooLarge, Unidentified
+        With a detail that tells of lengths and tags, never of values.
+    """
+    found = scan(source, size, WANTED, settings)
+    prefixed = found.dataset_offset > 0
+    if found.empty:
+        raise Unreadable("there is no data set") if prefixed else NotDicom("there is no data set")
+    fields = _Fields(found)
+    identity = _identity(fields)
+    if not identity.sop_class_uid and not prefixed:
+        raise NotDicom("there is neither a DICM prefix nor a SOP Class UID")
+    for uid, name in ((identity.sop_class_uid, "SOP Class UID"), (identity.sop_instance_uid, "SOP Instance UID")):
+        if not uid:
+            raise Unidentified(f"there is no {name}")
+    pixels = _image(fields, identity) if found.pixel_tag else None
+    return Header(identity, fields.columns(identity), pixels, found.dataset_offset)
+
+
+def image(source: BinaryIO, size: int, settings: Settings) -> ImageHeader | None:
+    """The image of an object alone, whose identity may be incomplete; ``None`` where there is no pixel data.
+
+    Raises
+    ------
+    NotDicom, Unreadable, TooLarge
+    """
+    found = scan(source, size, WANTED, settings)
+    fields = _Fields(found)
+    return _image(fields, _identity(fields)) if found.pixel_tag else None
+
+
+class _Fields:
+    """Values of a scan by keyword."""
+
+    def __init__(self, found: Scan) -> None:
+        self.scan = found
+        charsets = found.elements.get(CHARSET)
+        self.charsets = tuple(values.text(charsets, "CS").split("\\")) if charsets else ()
+
+    def text(self, keyword: str, vr: str = "CS") -> str:
+        raw = self.scan.elements.get(TAGS[keyword])
+        return values.text(raw, vr, self.charsets, self.scan.little) if raw else ""
+
+    def numbers(self, keyword: str, vr: str = "DS") -> list[int | float]:
+        raw = self.scan.elements.get(TAGS[keyword])
+        return values.numbers(raw, vr, self.scan.little) if raw else []
+
+    def first(self, keyword: str, vr: str = "DS") -> int | float | None:
+        found = self.numbers(keyword, vr)
+        return found[0] if found else None
+
+    def whole(self, keyword: str, default: int, vr: str = "US") -> int:
+        found = self.first(keyword, vr)
+        return default if found is None else int(found)
+
+    def vector(self, keyword: str, length: int) -> tuple[float, ...] | None:
+        """All ``length`` numbers, or none."""
+        raw = self.scan.elements.get(TAGS[keyword])
+        found = self.numbers(keyword)
+        whole = len(found) == length and raw is not None and raw[1].count(b"\\") == length - 1
+        return tuple(float(number) for number in found) if whole else None
+
+    def columns(self, identity: Identity) -> dict[str, str | int | float]:
+        """What the index's columns hold; a column of numbers takes the first of several."""
+        out: dict[str, str | int | float] = {}
+        elements, little = self.scan.elements, self.scan.little
+        for tag, attribute in COLUMNS.items():
+            raw = elements.get(tag)
+            if raw is None or not raw[1]:
+                continue
+            if attribute.number:
+                found = values.numbers(raw, attribute.vr, little)
+                if found:
+                    out[attribute.keyword] = found[0]
+            elif value := values.text(raw, attribute.vr, self.charsets, little):
+                out[attribute.keyword] = value
+        out["SOPInstanceUID"], out["SOPClassUID"] = identity.sop_instance_uid, identity.sop_class_uid
+        out["TransferSyntaxUID"] = identity.transfer_syntax
+        return out
+
+
+def _identity(fields: _Fields) -> Identity:
+    meta = fields.scan.meta
+    return Identity(
+        fields.text("SOPInstanceUID") or values.text(meta.get(MEDIA_INSTANCE, (b"", b"")), "UI"),
+        fields.text("SOPClassUID") or values.text(meta.get(MEDIA_CLASS, (b"", b"")), "UI"),
+        fields.text("StudyInstanceUID"),
+        fields.text("SeriesInstanceUID"),
+        fields.scan.transfer_syntax,
+    )
+
+
+def _image(fields: _Fields, identity: Identity) -> ImageHeader:
+    integer = fields.scan.pixel_tag == 0x7FE00010
+    allocated = fields.whole("BitsAllocated", {0x7FE00008: 32, 0x7FE00009: 64}.get(fields.scan.pixel_tag, 16))
+    stored = fields.whole("BitsStored", allocated)
+    stored = 0 if not integer else stored if 0 < stored <= allocated else allocated  # no stored bits: floating point
+    signed = fields.whole("PixelRepresentation", 0) == 1
+    return ImageHeader(
+        sop_instance_uid=identity.sop_instance_uid,
+        rows=fields.whole("Rows", 0),
+        columns=fields.whole("Columns", 0),
+        frames=max(1, fields.whole("NumberOfFrames", 1, "IS")),
+        samples=fields.whole("SamplesPerPixel", 1),
+        bits_allocated=allocated,
+        bits_stored=stored,
+        high_bit=fields.whole("HighBit", stored - 1),
+        signed=signed,
+        photometric=fields.text("PhotometricInterpretation") or "MONOCHROME2",
+        planar=fields.whole("PlanarConfiguration", 0),
+        position=cast(Vector | None, fields.vector("ImagePositionPatient", 3)),
+        orientation=cast(_Directions | None, fields.vector("ImageOrientationPatient", 6)),
+        spacing=_spacing(fields, "PixelSpacing"),
+        imager_spacing=_spacing(fields, "ImagerPixelSpacing"),
+        slope=fields.first("RescaleSlope"),
+        intercept=fields.first("RescaleIntercept"),
+        rescale_type=fields.text("RescaleType", "LO"),
+        units=fields.text("Units"),
+        windows=_windows(fields),
+        voi_function=fields.text("VOILUTFunction") or "LINEAR",
+        padding=_padding(fields, signed, allocated),
+        frame_of_reference=fields.text("FrameOfReferenceUID"),
+        transfer_syntax=identity.transfer_syntax,
+        pixel_offset=fields.scan.pixel_offset,
+        pixel_length=fields.scan.pixel_length,
+        order=_order(fields),
+    )
+
+
+def _spacing(fields: _Fields, keyword: str) -> tuple[float, float] | None:
+    found = fields.vector(keyword, 2)
+    return (found[0], found[1]) if found and min(found) > 0 else None
+
+
+def _windows(fields: _Fields) -> tuple[tuple[float, float, str], ...]:
+    centres, widths = fields.numbers("WindowCenter"), fields.numbers("WindowWidth")
+    names = fields.text("WindowCenterWidthExplanation", "LO").split("\\")
+    names += [""] * len(centres)
+    triples = zip(centres, widths, names, strict=False)
+    return tuple((float(centre), float(width), name) for centre, width, name in triples if width > 0)
+
+
+def _padding(fields: _Fields, signed: bool, bits: int) -> tuple[int, int] | None:
+    """Pixel Padding Value and Range Limit; files may state them as US where pixels are signed, and the reverse."""
+    vr = "SS" if signed else "US"
+    value = fields.first("PixelPaddingValue", vr)
+    if value is None:
+        return None
+    limit = fields.first("PixelPaddingRangeLimit", vr)
+    half = 1 << (min(bits, 16) - 1)
+    low, high = (-half, half) if signed else (0, 2 * half)
+    ends = [int(value), int(value if limit is None else limit)]
+    ends = [end if low <= end < high or bits > 16 else (end - low) % (2 * half) + low for end in ends]
+    return min(ends), max(ends)
+
+
+def _order(fields: _Fields) -> Mapping[str, float | str]:
+    order: dict[str, float | str] = {}
+    for keyword in ORDER_NUMBERS:
+        number = fields.first(keyword, dictionary_VR(TAGS[keyword]))
+        if number is not None:
+            order[keyword] = float(number)
+    for keyword in ORDER_TEXTS:
+        if value := fields.text(keyword):
+            order[keyword] = value
+    if "DiffusionBValue" not in order and (b := _private_b(fields.scan.elements, fields.scan.little)) is not None:
+        order["DiffusionBValue"] = b
+    return order
+
+
+def _private_b(elements: Mapping[int, Raw], little: bool) -> float | None:
+    for creator_tag, creator, tag, vr in PRIVATE_B:
+        if tag in elements and values.text(elements.get(creator_tag, (b"", b"")), "LO") == creator:
+            found = values.numbers(elements[tag], vr, little)
+            if found:
+                return float(found[0] % 100_000 if vr == "IS" else found[0])  # GE adds multiples of 1e5 as flags
+    return None

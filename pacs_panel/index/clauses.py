@@ -1,0 +1,166 @@
+"""Criteria as SQL: the twin of `pacs_panel.index.criteria.matches`. All values travel as bound parameters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, and_, false, func, literal, or_, select
+
+from pacs_panel.attributes import LEVELS, Attribute, Level
+from pacs_panel.index import schema
+from pacs_panel.index.criteria import Between, Criteria, Criterion, Equal, Groups, Like, Missing, Test
+from pacs_panel.index.values import MULTIPLE
+
+P, T, S, O = (schema.TABLES[level].c for level in LEVELS)  # noqa: E741
+VISIBLE: dict[Level, ColumnElement[bool]] = {
+    "patient": P.visible,
+    "study": T.visible,
+    "series": S.visible,
+    "instance": O.current,
+}
+# How a level hangs on the one above.
+LINKS: dict[Level, ColumnElement[bool]] = {
+    "study": T.patient_key == P.key,
+    "series": S.study_key == T.key,
+    "instance": O.series_key == S.key,
+}
+TEXT_LEVEL: Level = "series"
+
+
+def depth(level: Level) -> int:
+    """0 for ``patient`` to 3 for ``instance``."""
+    return LEVELS.index(level)
+
+
+def where(criteria: Criteria, at: Level) -> ColumnElement[bool]:
+    """What a row of ``at``, joined with what is above it as far as `levels` says, must be."""
+    clauses: list[ColumnElement[bool]] = [VISIBLE[at]]
+    below: list[Criterion] = []
+    for criterion in criteria.wanted:
+        if depth(criterion.attribute.level) <= depth(at):
+            clauses.append(_criterion(criterion, at))
+        else:
+            below.append(criterion)
+    if criteria.text and depth(at) >= depth(TEXT_LEVEL):
+        clauses.append(_text(criteria.text))
+    if below or (criteria.text and depth(at) < depth(TEXT_LEVEL)):
+        clauses.append(_below(criteria, below, at))
+    return and_(*clauses)
+
+
+def _below(criteria: Criteria, below: Iterable[Criterion], at: Level) -> ColumnElement[bool]:
+    """There is something one level down that meets the criteria of its level, and has below it what meets the rest."""
+    down = LEVELS[depth(at) + 1]
+    rest = Criteria(criteria.level, tuple(below), criteria.text if depth(at) < depth(TEXT_LEVEL) else ())
+    own, upper = schema.TABLES[down], schema.TABLES[at]
+    return select(literal(1)).select_from(own).where(LINKS[down], where(rest, down)).correlate(upper).exists()
+
+
+def levels(criteria: Criteria, at: Level, order: Iterable[Attribute] = ()) -> set[Level]:
+    """Levels above ``at`` whose tables the criteria, or an order, need."""
+    asked = [c.attribute for c in criteria.wanted] + list(order)
+    needed = {a.level for a in asked if depth(a.level) < depth(at) and not _repeated(a, at)}
+    if at == "instance" and (criteria.text or needed or any(a.level != at for a in asked)):
+        needed.add("series")
+    return needed
+
+
+def tables(at: Level, needed: Iterable[Level]) -> FromClause:
+    """The table of ``at``, joined upwards with those of ``needed``."""
+    joined: FromClause = schema.TABLES[at]
+    needed = set(needed)
+    if at == "instance" and needed:
+        joined = joined.join(schema.series, LINKS["instance"])
+    if "study" in needed:
+        joined = joined.join(schema.study, LINKS["series"])
+    if "patient" in needed:
+        joined = joined.join(schema.patient, (T if at == "study" else S).patient_key == P.key)
+    return joined
+
+
+def _repeated(attribute: Attribute, at: Level) -> bool:
+    """Whether the series repeats an attribute of its study, so that no join is needed for it."""
+    return attribute.keyword == "StudyDate" and depth(at) >= depth("series")
+
+
+def columns(attribute: Attribute, at: Level) -> list[ColumnElement[Any]]:
+    """Expressions to compare and sort by, as seen from a row of ``at``."""
+    return [S.study_date] if _repeated(attribute, at) else schema.comparable(attribute)
+
+
+# -- one criterion -----------------------------------------------------------------------------------------------------
+
+
+def _criterion(criterion: Criterion, at: Level) -> ColumnElement[bool]:
+    attribute = criterion.attribute
+    equal = [test.value for test in criterion.tests if isinstance(test, Equal)]
+    clauses = [_test(attribute, test, at) for test in criterion.tests if not isinstance(test, Equal)]
+    if len(equal) > 1 and attribute.keyword not in MULTIPLE:
+        values = select(func.json_each(json.dumps(equal)).table_valued("value").c.value)
+        clauses += [column.in_(values) for column in columns(attribute, at)]
+    else:
+        clauses += [_test(attribute, Equal(value), at) for value in equal]
+    return or_(*clauses)
+
+
+def _test(attribute: Attribute, test: Test, at: Level) -> ColumnElement[bool]:
+    found = columns(attribute, at)
+    if isinstance(test, Missing):
+        return shown(attribute, at).is_(None)
+    if isinstance(test, Groups):
+        return and_(*(_test(attribute, part, at) for part in test.parts))
+    if isinstance(test, Between):
+        ends = [found[0] >= test.low] if test.low is not None else []
+        ends += [found[0] <= test.high] if test.high is not None else []
+        return and_(*ends, found[0].is_not(None))
+    if attribute.keyword in MULTIPLE:
+        return _any_value(found[0], test)
+    return or_(*(_is(column, test) for column in found))
+
+
+def shown(attribute: Attribute, at: Level) -> ColumnElement[Any]:
+    """The value as it is stored, seen from a row of ``at``."""
+    return S.study_date if _repeated(attribute, at) else schema.TABLES[attribute.level].c[attribute.column]
+
+
+def _is(column: ColumnElement[Any], test: Equal | Like) -> ColumnElement[bool]:
+    return column == test.value if isinstance(test, Equal) else column.like(_pattern(test.pattern), escape="/")
+
+
+def _pattern(pattern: str) -> str:
+    for special in "/%_":
+        pattern = pattern.replace(special, f"/{special}")
+    return pattern.replace("*", "%").replace("?", "_")
+
+
+def _any_value(column: ColumnElement[Any], test: Equal | Like) -> ColumnElement[bool]:
+    """Any of the values that backslashes separate."""
+    if isinstance(test, Equal):
+        return func.instr(literal("\\") + column + "\\", f"\\{test.value}\\") > 0
+    # As JSON a backslash is two; exchanged for the gap between two strings, the values become a list.
+    listed = literal("[") + func.replace(func.json_quote(column), "\\\\", '","') + "]"
+    value = func.json_each(listed).table_valued("value").c.value
+    return select(literal(1)).where(_is(value, test)).exists()
+
+
+def _text(asked: tuple[str, ...]) -> ColumnElement[bool]:
+    """The series has these words; they hold nothing but letters and digits, so quoting them is all that FTS5 needs."""
+    query = " AND ".join(f'"{word}"' for word in asked) + "*"
+    found = schema.series_text.c
+    return S.id.in_(select(found.rowid).where(found.series_text.op("MATCH")(query)))
+
+
+def alternatives(criteria: Criteria, scopes: Iterable[Criteria] | None) -> tuple[Criteria, ...]:
+    """Criteria of which a row must meet one: ``criteria``, taken together with each of ``scopes``."""
+    if scopes is None:
+        return (criteria,)
+    return tuple(
+        Criteria(criteria.level, criteria.wanted + scope.wanted, scope.text + criteria.text) for scope in scopes
+    )
+
+
+def any_of(asked: Iterable[Criteria], at: Level) -> ColumnElement[bool]:
+    """A row of ``at`` meets one of ``asked``; where there is none, no row does."""
+    return or_(false(), *(where(each, at) for each in asked))

@@ -1,0 +1,284 @@
+"""A search's lazy result: pages by key, counts and facets, each read when asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, and_, distinct, false, func, or_, select
+
+from pacs_panel.attributes import LEVELS, Attribute, Level, down_to
+from pacs_panel.errors import BadQuery
+from pacs_panel.index import clauses, schema
+from pacs_panel.index.clauses import O, P, S, T, alternatives, any_of, depth, tables
+from pacs_panel.index.criteria import Criteria, known
+from pacs_panel.index.engine import Database
+from pacs_panel.index.rows import among
+from pacs_panel.index.values import MULTIPLE, Value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_ROWS = 10_000  # of one page
+KEY: dict[Level, ColumnElement[Any]] = {"patient": P.key, "study": T.key, "series": S.key, "instance": O.SOPInstanceUID}
+ROW: dict[Level, ColumnElement[Any]] = {"patient": P.key, "study": T.key, "series": S.id, "instance": O.id}
+UID = {
+    "patient": P.PatientID,
+    "study": T.StudyInstanceUID,
+    "series": S.SeriesInstanceUID,
+    "instance": O.SOPInstanceUID,
+}
+# The key of what a row belongs to, from the nearest table.
+OWNERS: dict[Level, dict[Level, ColumnElement[Any]]] = {
+    "patient": {},
+    "study": {"patient": T.patient_key},
+    "series": {"study": S.study_key, "patient": S.patient_key},
+    "instance": {"series": O.series_key, "study": S.study_key, "patient": S.patient_key},
+}
+EXTRAS: dict[Level, tuple[str, ...]] = {
+    "patient": (),
+    "study": (),
+    "series": ("revision", "bytes"),
+    "instance": ("length",),
+}
+ORDERS: dict[Level, tuple[tuple[str, str], ...]] = {
+    "patient": (("PatientID", "asc"),),
+    "study": (("StudyDate", "desc"),),
+    "series": (("StudyDate", "desc"),),
+    "instance": (("InstanceNumber", "asc"),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows, and where the next ones start: ``None`` after the last. The mark tells nothing about a patient."""
+
+    rows: tuple[dict[str, Value], ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What meets some criteria, in an order. Made by `Index.search`; reads the index anew at each call.
+
+    Rows are dicts of keyword to value, with ``None`` where there is none, of the level and those above, and the
+    archive's own ``key``, ``series_key``, ``study_key`` and ``patient_key`` (as far as they lie above the level),
+    ``received`` (ns since 1970), and for series ``revision`` and ``bytes``. The key of an instance is its UID.
+    """
+
+    database: Database
+    level: Level
+    criteria: Criteria
+    order: tuple[tuple[str, str], ...]
+    scopes: tuple[Criteria, ...] | None = None
+
+    def count(self) -> int:
+        """How many there are."""
+        asked = alternatives(self.criteria, self.scopes)
+        query = select(func.count()).select_from(tables(self.level, _needed(asked, self.level)))
+        with self.database.read() as connection:
+            return connection.scalar(query.where(any_of(asked, self.level))) or 0
+
+    def page(self, limit: int = 25, after: str | None = None) -> Page:
+        """The first ``limit`` rows, or those that follow the page whose ``next`` is given as ``after``.
+
+        Raises
+        ------
+        BadQuery
+            ``limit`` is out of range, or ``after`` names no row.
+        """
+        if not 1 <= limit <= MOST_ROWS:
+            raise BadQuery(f"limit: between 1 and {MOST_ROWS}")
+        with self.database.read() as connection:
+            found = self._rows_after(connection, limit + 1, after)
+            rows = _read(connection, self.level, found[:limit])
+        return Page(tuple(rows), str(rows[-1]["key"]) if len(found) > limit else None)
+
+    def rows(self, size: int = 500) -> Iterator[dict[str, Value]]:
+        """All rows, read ``size`` at a time."""
+        mark: str | None = None
+        while True:
+            page = self.page(size, mark)
+            yield from page.rows
+            if (mark := page.next) is None:
+                return
+
+    def to_frame(self) -> pd.DataFrame:
+        """All rows as a table."""
+        import pandas as pd
+
+        names = [column.name for column in _shown(self.level)]
+        return pd.DataFrame.from_records([tuple(row.values()) for row in self.rows(MOST_ROWS)], columns=names)
+
+    def named(self, name: str) -> list[dict[str, Value]]:
+        """Those whose key or UID (of a patient, Patient ID) is ``name``."""
+        asked = alternatives(self.criteria, self.scopes)
+        query = select(ROW[self.level]).select_from(tables(self.level, _needed(asked, self.level)))
+        query = query.where(or_(KEY[self.level] == name, UID[self.level] == name), any_of(asked, self.level))
+        with self.database.read() as connection:
+            return _read(connection, self.level, connection.scalars(query.order_by(KEY[self.level])).all())
+
+    def facets(self, *keywords: str, limit: int = 100) -> dict[str, list[tuple[Value, int]]]:
+        """For each keyword its values, the most frequent first, with how many rows choosing that value would give.
+
+        What the search itself asks of the keyword is left out of account, so that the other values remain in sight.
+        Spellings that differ in case count as one; ``None`` stands for rows without a value.
+        """
+        with self.database.read() as connection:
+            return {keyword: self._facet(connection, known(keyword), limit) for keyword in keywords}
+
+    # -- within ------------------------------------------------------------------------------------------------------
+
+    def _rows_after(self, connection: Connection, limit: int, after: str | None) -> list[Any]:
+        """Identifiers of rows in order. Rows that lack the first ordering value form a second part."""
+        asked, level = alternatives(self.criteria, self.scopes), self.level
+        columns = [(_ordering(keyword, level), direction == "desc") for keyword, direction in self.order]
+        columns.append((KEY[level], columns[0][1] if columns else False))
+        attributes = [known(keyword) for keyword, _ in self.order if keyword != "received"]
+        source = tables(level, _needed(asked, level, attributes))
+        mark = None if after is None else _values_at(connection, source, level, columns, after)
+        query = select(ROW[level]).select_from(source).where(any_of(asked, level))
+        found: list[Any] = []
+        for part, rest, start in _parts(columns, mark):
+            chosen = query.where(part)
+            if start is not None:
+                chosen = chosen.where(_follows(rest, start))
+            chosen = chosen.order_by(*_order_by(rest, sure=rest is columns)).limit(limit - len(found))
+            found += connection.scalars(chosen).all()
+            if len(found) == limit:
+                break
+        return found
+
+    def _facet(self, connection: Connection, attribute: Attribute, limit: int) -> list[tuple[Value, int]]:
+        lower = depth(attribute.level) > depth(self.level)
+        at = attribute.level if lower else self.level
+        asked = alternatives(self.criteria.without(attribute.keyword), self.scopes)
+        needed = _needed(asked, at, [attribute])
+        if lower and at == "instance":
+            needed.add("series")
+        source, held = tables(at, needed), any_of(asked, at)
+        value = clauses.shown(attribute, at)
+        one = OWNERS[at][self.level] if lower else ROW[at]
+        if attribute.keyword in MULTIPLE:
+            rows = connection.execute(select(one, value).select_from(source).where(held).distinct())
+            return _single_values(rows)[:limit]
+        number = func.count(distinct(one)) if lower else func.count()
+        query = select(func.min(value), number).select_from(source).where(held)
+        query = (
+            query.group_by(clauses.columns(attribute, at)[0])
+            .order_by(number.desc(), func.min(value).nulls_last())
+            .limit(limit)
+        )
+        return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def checked_order(level: Level, order: Sequence[tuple[str, str]] | None) -> tuple[tuple[str, str], ...]:
+    """``order``, or the level's usual one.
+
+    Raises
+    ------
+    BadQuery
+        Unknown level, keyword or direction, or an attribute of a level below.
+    """
+    if level not in LEVELS:
+        raise BadQuery(f"unknown level {level!r}: one of {', '.join(LEVELS)}")
+    if order is None:
+        return ORDERS[level]
+    for keyword, direction in order:
+        if direction not in ("asc", "desc"):
+            raise BadQuery("order: 'asc' or 'desc'")
+        if keyword != "received" and depth(known(keyword).level) > depth(level):
+            raise BadQuery(f"order: {keyword} belongs to a level below {level}")
+    return tuple((keyword, direction) for keyword, direction in order)
+
+
+def _needed(asked: Iterable[Criteria], at: Level, attributes: Iterable[Attribute] = ()) -> set[Level]:
+    needed = clauses.levels(Criteria(at), at, attributes)
+    return needed.union(*(clauses.levels(each, at) for each in asked))
+
+
+def _ordering(keyword: str, at: Level) -> ColumnElement[Any]:
+    return schema.TABLES[at].c.received if keyword == "received" else clauses.columns(known(keyword), at)[0]
+
+
+# -- reading rows ------------------------------------------------------------------------------------------------------
+
+
+def _shown(level: Level) -> list[ColumnElement[Any]]:
+    own = schema.TABLES[level].c
+    columns = [KEY[level].label("key")]
+    columns += [column.label(f"{above}_key") for above, column in OWNERS[level].items()]
+    columns += [schema.TABLES[a.level].c[a.column].label(a.keyword) for a in down_to(level)]
+    return columns + [own[name].label(name) for name in ("received", *EXTRAS[level])]
+
+
+def _read(connection: Connection, level: Level, rows: Sequence[Any]) -> list[dict[str, Value]]:
+    source = tables(level, LEVELS[: depth(level)])
+    query = select(ROW[level], *_shown(level)).select_from(source).where(among(ROW[level], rows))
+    found = {row[0]: dict(zip(row._fields[1:], row[1:], strict=True)) for row in connection.execute(query)}
+    return [found[row] for row in rows]
+
+
+# -- paging by key -----------------------------------------------------------------------------------------------------
+
+Column = tuple[ColumnElement[Any], bool]  # what is sorted by, and whether downwards
+
+
+def _values_at(connection: Connection, source: Any, level: Level, columns: Sequence[Column], key: str) -> list[Any]:
+    """Where the row with ``key`` stands in the order, visible or not."""
+    query = select(*(column for column, _ in columns)).select_from(source).where(KEY[level] == key)
+    if level == "instance":
+        query = query.order_by(O.current.desc(), O.received.desc())
+    row = connection.execute(query.limit(1)).first()
+    if row is None:
+        raise BadQuery("after: no such place in the list; start again from the first page")
+    return list(row)
+
+
+def _parts(
+    columns: list[Column], mark: list[Any] | None
+) -> Iterator[tuple[ColumnElement[bool], list[Column], list[Any] | None]]:
+    """Parts of the list that one index can serve in order: rows with a first value, then rows without.
+
+    Each is a condition, the columns that order it, and where to start.
+    """
+    first, down = columns[0]
+    if len(columns) == 1:
+        yield first.is_not(None), columns, mark
+        return
+    if mark is None or mark[0] is not None:
+        bound = first.is_not(None) if mark is None else first <= mark[0] if down else first >= mark[0]
+        yield bound, columns, mark
+        mark = None
+    yield first.is_(None), columns[1:], None if mark is None else mark[1:]
+
+
+def _follows(columns: list[Column], mark: list[Any]) -> ColumnElement[bool]:
+    """Rows behind the mark: greater in the first column, or equal there and behind it in the others."""
+    (column, down), value = columns[0], mark[0]
+    if value is None:  # nothing comes behind a missing value
+        behind: ColumnElement[bool] = false()
+        same: ColumnElement[bool] = column.is_(None)
+    else:
+        behind = or_(column < value if down else column > value, column.is_(None))
+        same = column == value
+    return behind if len(columns) == 1 else or_(behind, and_(same, _follows(columns[1:], mark[1:])))
+
+
+def _order_by(columns: list[Column], sure: bool) -> list[Any]:
+    """Missing values last, which is said only where there may be some: ``sure`` that the first column has none."""
+    ends = [column.desc() if down else column.asc() for column, down in columns]
+    last = len(ends) - 1  # the key
+    return [end if n == last or (sure and n == 0) else end.nulls_last() for n, end in enumerate(ends)]
+
+
+# -- facets of attributes with several values --------------------------------------------------------------------------
+
+
+def _single_values(rows: Iterable[Any]) -> list[tuple[Value, int]]:
+    """Counts of single values, from pairs of a row's identifier and its values between backslashes."""
+    found = {(row, one) for row, text in rows for one in ((None,) if text is None else text.split("\\"))}
+    counts = Counter(value for _, value in found)
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0] is None, item[0] or ""))

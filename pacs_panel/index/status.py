@@ -1,0 +1,32 @@
+"""Counts of the whole index."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Table, func, select
+
+from pacs_panel.index import schema
+from pacs_panel.index.rows import O
+
+S = schema.series.c
+
+
+def count(connection: Connection) -> dict[str, int]:
+    """Counts, and bytes of current objects (``bytes``) and of superseded or trashed ones (``other_bytes``)."""
+    found = {
+        "patients": _visible(connection, schema.patient),
+        "studies": _visible(connection, schema.study),
+        "series": _visible(connection, schema.series),
+    }
+    series = select(func.sum(S.NumberOfSeriesRelatedInstances), func.sum(S.bytes)).where(S.visible)
+    found["instances"], found["bytes"] = (value or 0 for value in connection.execute(series).one())
+    rest = select(O.trashed, func.count(), func.sum(O.length)).where(~O.current).group_by(O.trashed)
+    rows = {row[0]: (row[1], row[2]) for row in connection.execute(rest)}
+    found["superseded"], found["trashed"] = rows.get(False, (0, 0))[0], rows.get(True, (0, 0))[0]
+    found["other_bytes"] = sum(size for _, size in rows.values())
+    found["damaged"] = connection.scalar(select(func.count()).where(O.damaged.is_not(None), ~O.trashed)) or 0
+    found["unsealed"] = connection.scalar(select(func.count()).where(~schema.pack.c.sealed)) or 0
+    return found
+
+
+def _visible(connection: Connection, table: Table) -> int:
+    return connection.scalar(select(func.count()).where(table.c.visible)) or 0

@@ -1,0 +1,87 @@
+"""Hiding and showing again: rows stay, so that `show` needs nothing but the index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, select, update
+
+from pacs_panel.attributes import Level
+from pacs_panel.errors import NotFound
+from pacs_panel.index import schema
+from pacs_panel.index.counting import bury, next_change, raise_up, refresh
+from pacs_panel.index.rows import O, among
+from pacs_panel.index.writing import choose_current
+
+S = schema.series.c
+
+
+def hide(connection: Connection, level: Level, key: str) -> int:
+    """Put what ``key`` names into the trash; gives the number of object versions."""
+    rows = connection.execute(select(O.id, O.SOPInstanceUID, O.series_key).where(_under(level, key), ~O.trashed)).all()
+    if not rows:
+        raise NotFound(f"no {level} {key}")
+    number = next_change(connection)
+    connection.execute(
+        update(schema.objects).where(among(O.id, [row.id for row in rows])).values(trashed=True, current=False)
+    )
+    uids = {row.SOPInstanceUID for row in rows}
+    elsewhere = choose_current(connection, uids)
+    alive = set(connection.scalars(select(O.SOPInstanceUID).where(among(O.SOPInstanceUID, uids), O.current)))
+    bury(connection, "instance", number, uids - alive)
+    refresh(connection, number, {row.series_key for row in rows} | elsewhere)
+    return len(rows)
+
+
+def show(connection: Connection, level: Level, key: str) -> int:
+    """Bring back what ``key`` names; versions that were received anew meanwhile stay in the trash."""
+    rows = connection.execute(
+        select(O.id, O.SOPInstanceUID, O.dataset_digest, O.series_key).where(_under(level, key), O.trashed)
+    ).all()
+    if not rows:
+        raise NotFound(f"no {level} {key} in the trash")
+    uids = {row.SOPInstanceUID for row in rows}
+    again = connection.execute(
+        select(O.SOPInstanceUID, O.dataset_digest).where(among(O.SOPInstanceUID, uids), ~O.trashed)
+    )
+    seen = {(uid, digest) for uid, digest in again}
+    back = []
+    for row in rows:
+        if (row.SOPInstanceUID, row.dataset_digest) not in seen:
+            seen.add((row.SOPInstanceUID, row.dataset_digest))
+            back.append(row)
+    number = next_change(connection)
+    connection.execute(update(schema.objects).where(among(O.id, [row.id for row in back])).values(trashed=False))
+    raise_up(connection, "instance", [row.SOPInstanceUID for row in back])
+    changed = choose_current(connection, uids)
+    refresh(connection, number, {row.series_key for row in back} | changed)
+    return len(back)
+
+
+def _under(level: Level, key: str) -> ColumnElement[bool]:
+    if level == "instance":
+        return O.SOPInstanceUID == key
+    if level == "series":
+        return O.series_key == key
+    above: Any = S.study_key if level == "study" else S.patient_key
+    return O.series_key.in_(select(S.key).where(above == key))
+
+
+UIDS: dict[Level, ColumnElement[Any]] = {
+    "patient": schema.patient.c.PatientID,
+    "study": schema.study.c.StudyInstanceUID,
+    "series": schema.series.c.SeriesInstanceUID,
+    "instance": O.SOPInstanceUID,
+}
+KEYS: dict[Level, ColumnElement[Any]] = {
+    "patient": schema.patient.c.key,
+    "study": schema.study.c.key,
+    "series": schema.series.c.key,
+    "instance": O.SOPInstanceUID,
+}
+
+
+def keys_of(connection: Connection, level: Level, name: str) -> list[str]:
+    """Keys that a UID or key names, visible or not."""
+    found = select(KEYS[level]).where((KEYS[level] == name) | (UIDS[level] == name)).distinct()
+    return list(connection.scalars(found))

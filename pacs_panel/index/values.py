@@ -1,0 +1,114 @@
+"""Values as the index holds and compares them: pure functions, used when writing, when searching and in memory."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+
+from pacs_panel.attributes import Attribute
+
+Value = str | int | float | None
+
+LONGEST = 4096  # characters of one stored value; the longest VR in the table allows 64 a value
+WHOLE = frozenset({"IS", "US", "UL", "SS", "SL", "UV"})
+EXACT = frozenset({"UI", "DA", "TM"})  # compared as they are, without folding and without wildcards
+
+# Attributes whose value multiplicity may exceed 1 (PS3.6 §6): any of their values may match.
+MULTIPLE = frozenset({"ImageType", "ModalitiesInStudy", "ScanningSequence", "SoftwareVersions", "ConvolutionKernel"})
+
+_SEPARATORS = {"DA": ".", "TM": ":"}
+_WORD = re.compile(r"[^\W_]+")
+
+
+def clean(attribute: Attribute, value: object) -> Value:
+    """A header's value as the index stores it; ``None`` where it is empty or, for a number, not one.
+
+    Dates lose the dots and times the colons of ACR-NEMA (PS3.5 §6.2, note on DA and TM).
+    """
+    if value is None:
+        return None
+    if attribute.number:
+        return _number(value, attribute.vr in WHOLE)
+    text = value if isinstance(value, str) else str(value)
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode("utf-8")
+    text = text.replace("\0", "")[:LONGEST].strip()
+    if (separator := _SEPARATORS.get(attribute.vr)) is not None:
+        text = text.replace(separator, "")
+    elif attribute.keyword in MULTIPLE:
+        text = "\\".join(part.strip() for part in text.split("\\"))
+    return text or None
+
+
+def _number(value: object, whole: bool) -> int | float | None:
+    if isinstance(value, str):
+        value = value.split("\\", 1)[0]
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if not math.isfinite(number):
+        return None
+    if not whole:
+        return number
+    return int(number) if number.is_integer() and abs(number) < 2**53 else None
+
+
+def fold(text: str) -> str:
+    """``text`` without regard to case, in any script; equals ``text.lower()`` where it is ASCII."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+def name_groups(name: str) -> tuple[str | None, str | None, str | None]:
+    """Folded alphabetic, ideographic and phonetic groups of a person's name (PS3.5 §6.2.1); ``None`` where absent."""
+    groups = [fold(group).strip(" ^") or None for group in name.split("=")[:3]]
+    groups += [None] * (3 - len(groups))
+    return groups[0], groups[1], groups[2]
+
+
+def shadows(attribute: Attribute, value: Value) -> dict[str, str | None]:
+    """Columns beside the attribute's own that hold its folded forms, where SQL's ``lower`` alone is not enough."""
+    columns = shadow_columns(attribute)
+    if not columns or value is None:
+        return dict.fromkeys(columns)
+    text = str(value)
+    if attribute.vr != "PN":
+        return {columns[0]: None if text.isascii() else fold(text)}
+    alphabetic, ideographic, phonetic = name_groups(text)
+    if alphabetic is None:
+        alphabetic = ""  # hides the unfolded whole
+    elif text.isascii() and alphabetic == text.lower():
+        alphabetic = None
+    return dict(zip(columns, (alphabetic, ideographic, phonetic), strict=True))
+
+
+@cache
+def shadow_columns(attribute: Attribute) -> tuple[str, ...]:
+    """Names of the columns that `shadows` fills."""
+    column = attribute.column
+    if attribute.vr == "PN":
+        return (f"{column}_folded", f"{column}_ideographic", f"{column}_phonetic")
+    if attribute.number or attribute.vr in EXACT:
+        return ()
+    return (f"{column}_folded",)
+
+
+def words(texts: Iterable[object]) -> tuple[str, ...]:
+    """The words of ``texts``, without regard to case and diacritics, as free-text search compares them."""
+    found: list[str] = []
+    for text in texts:
+        if text is not None:
+            found += _WORD.findall(_plain(str(text)))
+    return tuple(found)
+
+
+def _plain(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return unicodedata.normalize("NFKC", "".join(c for c in parts if not unicodedata.combining(c))).casefold()

@@ -1,0 +1,218 @@
+"""How arrivals become rows: one transaction, in steps that follow one another."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import sqlite
+
+from pacs_panel.attributes import ATTRIBUTES, LEVELS, Attribute, Level, at_level
+from pacs_panel.index import schema
+from pacs_panel.index.arrival import Arrival
+from pacs_panel.index.counting import next_change, raise_up, refresh
+from pacs_panel.index.rows import O, among, filled, insert_objects
+from pacs_panel.index.values import shadow_columns, words
+
+S, T, P = schema.series.c, schema.study.c, schema.patient.c
+COUNTED = frozenset(a.keyword for a in ATTRIBUTES if a.ours and a.keyword not in ("Collection", "Kind"))
+TEXTS = tuple(schema.TABLES[a.level].c[a.column] for a in ATTRIBUTES if a.text)
+
+
+def add(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Write ``arrivals``; give back those that were there already, for another import may have been quicker."""
+    fresh, present, known = _sift(connection, arrivals)
+    if not fresh:
+        return present
+    number = next_change(connection)
+    _add_packs(connection, fresh)
+    insert_objects(connection, fresh)
+    raise_up(connection, "instance", [arrival.kept.sop_instance_uid for arrival in fresh])
+    series = {arrival.kept.series_key for arrival in fresh} | choose_current(connection, known)
+    moved = _merge_parents(connection, fresh, number)
+    refresh(connection, number, series, patients=moved)
+    return present
+
+
+def _sift(connection: Connection, arrivals: Sequence[Arrival]) -> tuple[list[Arrival], list[Arrival], set[str]]:
+    """Arrivals that are new, those that are not, and the UIDs that have several versions."""
+    uids = [arrival.kept.sop_instance_uid for arrival in arrivals]
+    rows = connection.execute(
+        select(O.SOPInstanceUID, O.dataset_digest).where(among(O.SOPInstanceUID, uids), ~O.trashed)
+    )
+    seen = {(uid, digest) for uid, digest in rows}
+    taken = {uid for uid, _ in seen}
+    fresh, present, known = [], [], set()
+    for arrival in arrivals:
+        uid, digest = arrival.kept.sop_instance_uid, arrival.kept.digests.dataset
+        if (uid, digest) in seen:
+            present.append(arrival)
+            continue
+        if uid in taken:
+            known.add(uid)
+        seen.add((uid, digest))
+        taken.add(uid)
+        fresh.append(arrival)
+    return fresh, present, known
+
+
+def _add_packs(connection: Connection, arrivals: Iterable[Arrival]) -> None:
+    packs = {a.kept.location.path: a.kept.series_key for a in arrivals if not a.kept.location.in_place}
+    if packs:
+        connection.execute(
+            sqlite.insert(schema.pack).on_conflict_do_nothing(),
+            [{"id": name, "series_key": key, "sealed": False} for name, key in packs.items()],
+        )
+
+
+def choose_current(connection: Connection, uids: Iterable[str]) -> set[str]:
+    """Make the newest version of each UID the current one; gives the series whose current objects changed.
+
+    Versions received at the same instant are told apart by digest, so that a rebuilt index agrees with the first.
+    """
+    rows = connection.execute(
+        select(O.SOPInstanceUID, O.received, O.file_digest, O.id, O.current, O.series_key).where(
+            among(O.SOPInstanceUID, uids), ~O.trashed
+        )
+    )
+    versions: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        versions[row.SOPInstanceUID].append(row)
+    changed = []
+    for same in versions.values():
+        newest = max(same, key=lambda row: (row.received, row.file_digest, row.id))
+        changed += [(row, row is newest) for row in same if row.current != (row is newest)]
+    if changed:
+        connection.execute(
+            update(schema.objects).where(O.id == bindparam("this")).values(current=bindparam("now")),
+            [{"this": row.id, "now": now} for row, now in changed],
+        )
+    return {row.series_key for row, _ in changed}
+
+
+# -- the levels above --------------------------------------------------------------------------------------------------
+
+
+Source = Mapping[str, Any]  # a header's values and the keys of what it belongs to, or a row as it was
+
+
+def fill(attributes: Iterable[Attribute], sources: Iterable[Source]) -> dict[str, Any]:
+    """Columns, each from the first of ``sources`` that has a value for it."""
+    missing = {attribute.keyword: attribute for attribute in attributes}
+    row: dict[str, Any] = {name: None for a in missing.values() for name in (a.column, *shadow_columns(a))}
+    for source in sources:
+        for keyword in missing.keys() & source.keys():
+            columns = filled(missing[keyword], source[keyword])
+            if columns[keyword] is not None:
+                row |= columns
+                del missing[keyword]
+        if not missing:
+            break
+    return row
+
+
+def _merge_parents(connection: Connection, arrivals: Sequence[Arrival], number: int) -> set[str]:
+    """Write patients, studies and series; gives patients whose studies went to another patient."""
+    sources = [_source(arrival) for arrival in arrivals]
+    patients, studies, series = (_merge(connection, level, sources, number) for level in LEVELS[:3])
+    moved = _follow_study(connection, studies)
+    _write_text(connection, patients, studies, series)
+    return moved
+
+
+def _source(arrival: Arrival) -> Source:
+    return {
+        **arrival.values,
+        "Collection": arrival.collection,
+        "Kind": arrival.kind,
+        "patient_key": arrival.patient_key,
+        "study_key": arrival.study_key,
+        "series_key": arrival.kept.series_key,
+        "first": arrival.kept.received,
+        "received": arrival.kept.received,
+    }
+
+
+class _Merged:
+    """Rows of one level, as they were and as they are now."""
+
+    def __init__(self, level: Level, before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> None:
+        self.before, self.after = before, after
+        self._texts = [a.column for a in at_level(level) if a.text]
+
+    def reworded(self) -> list[str]:
+        """Keys of rows whose searchable text is new or changed."""
+        return [key for key, row in self.after.items() if self._changed(key, row, self._texts)]
+
+    def changed(self, columns: list[str]) -> list[str]:
+        """Keys of rows that were there and differ in ``columns``."""
+        return [key for key, row in self.after.items() if key in self.before and self._changed(key, row, columns)]
+
+    def _changed(self, key: str, row: dict[str, Any], columns: list[str]) -> bool:
+        old = self.before.get(key)
+        return old is None or any(old[name] != row[name] for name in columns)
+
+
+def _merge(connection: Connection, level: Level, sources: Iterable[Source], number: int) -> _Merged:
+    table = schema.TABLES[level]
+    groups: dict[str, list[Source]] = defaultdict(list)
+    for source in sources:
+        groups[source[f"{level}_key"]].append(source)
+    rows = connection.execute(select(table).where(among(table.c.key, groups))).mappings()
+    before = {row["key"]: dict(row) for row in rows}
+    after = {key: _row(level, key, group, before.get(key)) | {"change": number} for key, group in groups.items()}
+    put = sqlite.insert(table)
+    names = next(iter(after.values())).keys() - {"key"}
+    put = put.on_conflict_do_update(index_elements=["key"], set_={name: put.excluded[name] for name in names})
+    connection.execute(put, list(after.values()))
+    return _Merged(level, before, after)
+
+
+def _row(level: Level, key: str, sources: Sequence[Source], before: Source | None) -> dict[str, Any]:
+    """A row from its arrivals and from what it was: a series keeps what came first, the others take the newest."""
+    if before is not None:
+        sources = [before, *sources] if level == "series" else [*sources, before]
+    if level == "series":
+        sources = sorted(sources, key=itemgetter("first"))
+    else:
+        sources = sorted(sources, key=itemgetter("received"), reverse=True)
+    row: dict[str, Any] = {"key": key, "received": max(source["received"] for source in sources)}
+    if level == "series":
+        row |= {"study_key": sources[0]["study_key"], "first": sources[0]["first"]}
+    if level != "patient":
+        row["patient_key"] = sources[0]["patient_key"]
+    return row | fill((a for a in at_level(level) if a.keyword not in COUNTED), sources)
+
+
+def _follow_study(connection: Connection, studies: _Merged) -> set[str]:
+    """Repeat in the series what they repeat of their study; gives patients that lost a study."""
+    connection.execute(
+        update(schema.series)
+        .where(S.study_key == bindparam("this"))
+        .where(S.study_date.is_distinct_from(bindparam("date")) | (S.patient_key != bindparam("of")))
+        .values(study_date=bindparam("date"), patient_key=bindparam("of")),
+        [{"this": k, "date": row["StudyDate"], "of": row["patient_key"]} for k, row in studies.after.items()],
+    )
+    return {studies.before[key]["patient_key"] for key in studies.changed(["patient_key"])}
+
+
+def _write_text(connection: Connection, patients: _Merged, studies: _Merged, series: _Merged) -> None:
+    of_patients = [key for key in patients.reworded() if key in patients.before]
+    of_studies = [key for key in studies.reworded() if key in studies.before] + studies.changed(["patient_key"])
+    chosen = among(S.key, series.reworded())
+    if of_studies:
+        chosen = chosen | among(S.study_key, of_studies)
+    if of_patients:
+        chosen = chosen | among(S.patient_key, of_patients)
+    both = schema.series.join(schema.study, S.study_key == T.key).join(schema.patient, T.patient_key == P.key)
+    rows = connection.execute(select(S.id, *TEXTS).select_from(both).where(chosen)).all()
+    if rows:
+        text = schema.series_text
+        connection.execute(delete(text).where(text.c.rowid == bindparam("this")), [{"this": row[0]} for row in rows])
+        connection.execute(
+            insert(text).values(rowid=bindparam("id"), words=bindparam("text")),
+            [{"id": row[0], "text": " ".join(words(row[1:]))} for row in rows],
+        )

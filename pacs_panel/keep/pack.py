@@ -1,0 +1,159 @@
+"""Packs: tar files that hold a series' originals, byte for byte.
+
+While a session lasts, a pack grows as an append log; when the session ends, the log *is* the pack: an end mark, an
+fsync and a rename, no copy. Any tar program opens it, and the archive reads it by byte range. Creating a small file for
+every object would be five to fifty times slower than appending.
+
+Member names are ``<time received, ns>-<digest>.dcm``: they sort by arrival, and tell nothing about a patient.
+"""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pacs_panel.errors import Damaged
+from pacs_panel.settings import Settings
+from pacs_panel.storage.faults import reach
+from pacs_panel.storage.files import move, sync_folder
+
+BLOCK = 512
+END = b"\0" * (2 * BLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One object in a pack: its name, and the byte range of its content."""
+
+    name: str
+    offset: int
+    length: int
+
+    @property
+    def received(self) -> int:
+        """Time of arrival, nanoseconds since 1970 (UTC)."""
+        return int(self.name.partition("-")[0])
+
+
+def member_name(received: int, digest: str) -> str:
+    """Name of an object that arrived at ``received`` ns with the file digest ``digest``."""
+    return f"{received:020d}-{digest[:32]}.dcm"
+
+
+class PackLog:
+    """An append log, open for writing by one process.
+
+    Parameters
+    ----------
+    path : Path
+        Created if absent. A log has one writer in its life, so an existing one ends with a complete member.
+    settings : Settings
+    """
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self.path = path
+        self._settings = settings
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = not path.exists()
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._end = os.fstat(self._fd).st_size
+        if fresh:
+            sync_folder(path.parent)
+
+    def append(self, name: str, length: int, chunks: Iterable[bytes]) -> int:
+        """Write one member; returns the offset of its content.
+
+        Nothing is durable before `sync`. If the chunks do not add up to ``length`` (the source changed while it was
+        read), the member is taken back.
+
+        Raises
+        ------
+        Damaged
+            If more or fewer than ``length`` bytes came.
+        """
+        offset = self._end + BLOCK
+        position = offset
+        os.pwrite(self._fd, _header(name, length), self._end)
+        reach(self._settings, "keep.append.header")
+        try:
+            for chunk in chunks:
+                view = memoryview(chunk)
+                while view:
+                    written = os.pwrite(self._fd, view, position)
+                    position += written
+                    view = view[written:]
+                reach(self._settings, "keep.append.body")
+            if position - offset != length:
+                raise Damaged(f"{position - offset} bytes were read where {length} were announced; read it again")
+        except BaseException:
+            os.ftruncate(self._fd, self._end)
+            raise
+        self._end = offset + _padded(length)
+        os.ftruncate(self._fd, self._end)
+        reach(self._settings, "keep.appended")
+        return offset
+
+    def sync(self) -> None:
+        """Make everything appended so far durable."""
+        os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Close the file; nothing is sealed."""
+        os.close(self._fd)
+
+
+def seal(log: Path, pack: Path) -> None:
+    """Turn a finished log into the pack: end mark, fsync, rename. May be repeated after a crash."""
+    if pack.exists() and not log.exists():
+        return
+    length = complete_length(log)
+    with log.open("r+b") as file:
+        file.truncate(length)
+        file.seek(length)
+        file.write(END)
+        file.flush()
+        os.fsync(file.fileno())
+    move(log, pack)
+
+
+def members(path: Path) -> Iterator[Member]:
+    """The complete members of a pack or log, in order; a half-written one at the end is left out."""
+    size = path.stat().st_size
+    position = 0
+    with path.open("rb") as file:
+        while position + BLOCK <= size:
+            file.seek(position)
+            block = file.read(BLOCK)
+            if not block.strip(b"\0"):
+                return
+            try:
+                info = tarfile.TarInfo.frombuf(block, "ascii", "strict")
+            except tarfile.HeaderError:
+                return
+            end = position + BLOCK + _padded(info.size)
+            if end > size:
+                return
+            yield Member(info.name, position + BLOCK, info.size)
+            position = end
+
+
+def complete_length(path: Path) -> int:
+    """Bytes of a log up to the end of its last complete member."""
+    end = 0
+    for member in members(path):
+        end = member.offset + _padded(member.length)
+    return end
+
+
+def _header(name: str, length: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.mtime, info.mode = length, int(name[:20]) // 10**9, 0o444
+    # GNU format: sizes of 8 GiB and more are written in base 256, still in one block
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def _padded(length: int) -> int:
+    return -(-length // BLOCK) * BLOCK

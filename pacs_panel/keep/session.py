@@ -1,0 +1,110 @@
+"""Sessions: one import, or one association. Each owns a folder of append logs and a lock that dies with it.
+
+What a session made durable but did not get to seal is found again by `abandoned` and finished by the pipeline.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from pathlib import Path
+from time import time_ns
+
+from pacs_panel.errors import Busy
+from pacs_panel.keep.pack import PackLog, seal
+from pacs_panel.settings import Settings
+from pacs_panel.storage import layout
+from pacs_panel.storage.faults import reach
+from pacs_panel.storage.files import lock
+
+LOCK = "lock"
+
+
+def new_session() -> str:
+    """A fresh id: sorts by time, never meets another."""
+    return f"{time_ns():020d}{secrets.token_hex(4)}"
+
+
+@contextmanager
+def hold(root: Path, session: str) -> Iterator[Path]:
+    """Own a session's folder while the block runs; gives its path.
+
+    Raises
+    ------
+    Busy
+        If another process owns it.
+    """
+    folder = root / layout.session(session)
+    with lock(folder / LOCK, wait=False):
+        yield folder
+
+
+def abandoned(root: Path) -> list[str]:
+    """Sessions that nobody owns any more, oldest first."""
+    found = []
+    for folder in sorted((root / "incoming").glob("*/")):
+        try:
+            with lock(folder / LOCK, wait=False):
+                found.append(folder.name)
+        except Busy:
+            continue
+    return found
+
+
+def pack_ids(root: Path, session: str) -> list[str]:
+    """Packs whose logs a session has begun and not yet sealed."""
+    folder = root / layout.session(session)
+    return [f"{path.parent.name}/{path.stem}" for path in sorted(folder.glob("*/*.tar"))]
+
+
+def finish(root: Path, session: str, settings: Settings) -> list[str]:
+    """Seal all logs of a session that is owned by the caller; returns the pack ids."""
+    ids = pack_ids(root, session)
+    for pack_id in ids:
+        seal(root / layout.log(pack_id), root / layout.pack(pack_id))
+        reach(settings, "seal.renamed")
+    return ids
+
+
+def discard(root: Path, session: str) -> None:
+    """Remove the empty folder of a finished session."""
+    folder = root / layout.session(session)
+    if folder.exists() and not pack_ids(root, session):
+        shutil.rmtree(folder)
+
+
+class SeriesLogs(AbstractContextManager["SeriesLogs"]):
+    """The append logs that one writer fills, one a series.
+
+    Parameters
+    ----------
+    root : Path
+        The archive.
+    session : str
+    writer : int
+        Tells the processes of one session apart.
+    """
+
+    def __init__(self, root: Path, session: str, writer: int, settings: Settings) -> None:
+        self._root, self._session, self._writer, self._settings = root, session, writer, settings
+        self._logs: dict[str, PackLog] = {}
+        self._stack = ExitStack()
+
+    def append(self, series: str, name: str, length: int, chunks: Iterable[bytes]) -> tuple[str, int]:
+        """Append one object to its series' log; returns the pack id and the offset."""
+        pack_id = layout.pack_id(series, self._session, self._writer)
+        if pack_id not in self._logs:
+            log = PackLog(self._root / layout.log(pack_id), self._settings)
+            self._logs[pack_id] = self._stack.enter_context(closing(log))
+        return pack_id, self._logs[pack_id].append(name, length, chunks)
+
+    def sync(self) -> None:
+        """Make all that was appended durable, one fsync a log."""
+        for log in self._logs.values():
+            log.sync()
+        reach(self._settings, "keep.synced")
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()

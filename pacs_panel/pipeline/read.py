@@ -1,0 +1,248 @@
+"""Receive and keep: a batch of candidates becomes durable bytes and headers. Runs in any process.
+
+Nothing is decided here: whether an object is new, a duplicate or a new version is `pacs_panel.pipeline.admit`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from pacs_panel.dicom import digest, header
+from pacs_panel.dicom.kind import kind
+from pacs_panel.errors import Damaged, Rejected
+from pacs_panel.index.arrival import Arrival
+from pacs_panel.index.store import Index
+from pacs_panel.keep.pack import member_name
+from pacs_panel.keep.quarantine import refuse
+from pacs_panel.keep.session import SeriesLogs
+from pacs_panel.model import Digests, Header, Kept, Location
+from pacs_panel.pipeline.identity import outcome
+from pacs_panel.receive.report import Outcome
+from pacs_panel.receive.sources import Candidate, open_candidate
+from pacs_panel.settings import MIB, Settings
+from pacs_panel.storage import layout
+
+CHUNK = MIB
+QUARANTINE_BYTES = 256 * MIB  # larger refused files stay where they are; only the reason is recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one call of `read_batch` does.
+
+    Attributes
+    ----------
+    root : Path
+        The archive.
+    session : str
+    candidates : tuple of Candidate
+    received : int
+        Time of arrival of the first, ns; the others follow at 1 ns each, so that order is kept.
+    collection : str
+    in_place : bool
+        Record where the user's files lie instead of copying them.
+    settings : Settings
+    """
+
+    root: Path
+    session: str
+    candidates: tuple[Candidate, ...]
+    received: int
+    collection: str
+    in_place: bool
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A readable object. Where ``outcome`` is empty it is durable, and still to be decided about."""
+
+    origin: str
+    arrival: Arrival
+    outcome: Outcome | Literal[""] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An object that went to quarantine."""
+
+    origin: str
+    error: Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """One candidate, read."""
+
+    candidate: Candidate
+    header: Header
+    digests: Digests
+    size: int
+    data: bytes | None
+
+
+def read_batch(batch: Batch) -> list[Taken | Refused]:
+    """Read, digest and keep a batch; when it returns, everything it took is durable.
+
+    Small objects are read once, into memory; larger ones are streamed.
+    """
+    results: list[Taken | Refused] = []
+    objects: list[tuple[int, _Object]] = []
+    for number, candidate in enumerate(batch.candidates):
+        try:
+            objects.append((number, _read(candidate, batch.settings)))
+        except Rejected as error:
+            _quarantine(batch, candidate, error)
+            results.append(Refused(candidate.origin, error))
+    settled = _settled(batch, objects)
+    with SeriesLogs(batch.root, batch.session, os.getpid(), batch.settings) as logs:
+        for number, item in objects:
+            try:
+                results.append(_keep(batch, logs, batch.received + number, item, settled.get(number, "")))
+            except Damaged as error:
+                results.append(Refused(item.candidate.origin, Rejected(str(error), "changed while it was read")))
+        logs.sync()
+    for candidate in batch.candidates:
+        candidate.discard()
+    return results
+
+
+def _settled(batch: Batch, items: Sequence[tuple[int, _Object]]) -> dict[int, Outcome]:
+    """Outcomes that need no copy: what the archive has already, in these bytes or in others of the same meaning."""
+    with Index(batch.root / layout.INDEX, batch.settings) as index:
+        known = index.known_files([item.digests.file for _, item in items])
+        rest = [(number, item) for number, item in items if item.digests.file not in known]
+        versions = index.versions([item.header.identity.sop_instance_uid for _, item in rest])
+    settled: dict[int, Outcome] = {number: "duplicate" for number, item in items if item.digests.file in known}
+    for number, item in rest:
+        kept = versions.get(item.header.identity.sop_instance_uid, ())
+        data = partial(_bytes, item, batch.settings)
+        what, _ = outcome(batch.root, kept, item.digests, data, batch.settings)
+        if what in ("duplicate", "alternative encoding"):
+            settled[number] = what
+    return settled
+
+
+def _read(candidate: Candidate, settings: Settings) -> _Object:
+    with open_candidate(candidate, settings) as source:
+        size = source.seek(0, io.SEEK_END)
+        source.seek(0)
+        data = source.read() if size <= 8 * MIB else None
+        view: BinaryIO = source if data is None else io.BytesIO(data)
+        head = header.read(view, size, settings)
+        if data is None:
+            digests = digest.file_and_dataset(source, size, head.dataset_offset)
+        else:
+            body = memoryview(data)[head.dataset_offset :]
+            digests = Digests(hashlib.sha256(data).hexdigest(), hashlib.sha256(body).hexdigest())
+    return _Object(candidate, head, digests, size, data)
+
+
+def _keep(batch: Batch, logs: SeriesLogs, received: int, item: _Object, settled: Outcome | Literal[""]) -> Taken:
+    keys = _keys(item.header, batch.collection)
+    if settled:
+        location = Location("", 0, item.size)
+    elif batch.in_place and (placed := _place(item.candidate, item.size)):
+        location = placed
+    else:
+        name = member_name(received, item.digests.file)
+        pack_id, offset = logs.append(keys.series, name, item.size, _chunks(item, batch.settings))
+        location = Location(pack_id, offset, item.size)
+    return Taken(
+        item.candidate.origin, arrival(item.header, keys, item.digests, location, received, batch.collection), settled
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Keys of the levels that an object belongs to."""
+
+    patient: str
+    study: str
+    series: str
+
+
+def _keys(head: Header, collection: str) -> Keys:
+    identity, values = head.identity, head.values
+    patient = layout.patient_key(
+        str(values.get("PatientID", "")),
+        str(values.get("IssuerOfPatientID", "")),
+        collection,
+        identity.study_uid or identity.series_uid or identity.sop_instance_uid,
+    )
+    study = layout.study_key(identity.study_uid, patient, str(values.get("StudyDate", "")))
+    return Keys(patient, study, layout.series_key(study, identity.series_uid, identity.sop_class_uid))
+
+
+def arrival(
+    head: Header, keys: Keys, digests: Digests, location: Location, received: int, collection: str
+) -> Arrival:
+    """What the index is told of an object whose bytes lie at ``location``."""
+    identity = head.identity
+    kept = Kept(
+        identity.sop_instance_uid,
+        identity.sop_class_uid,
+        keys.series,
+        identity.transfer_syntax,
+        location,
+        digests,
+        head.dataset_offset,
+        received,
+        current=True,
+        image=head.image,
+    )
+    what = kind(identity.sop_class_uid, str(head.values.get("Modality", "")), head.image)
+    return Arrival(kept, head.values, keys.study, keys.patient, collection, what.name)
+
+
+def read_kept(source: BinaryIO, location: Location, received: int, collection: str, settings: Settings) -> Arrival:
+    """The arrival of an object whose bytes are kept already: for recovery and reindexing."""
+    head = header.read(source, location.length, settings)
+    digests = digest.file_and_dataset(source, location.length, head.dataset_offset)
+    return arrival(head, _keys(head, collection), digests, location, received, collection)
+
+
+def _place(candidate: Candidate, size: int) -> Location | None:
+    """Where a candidate's bytes lie as they are on disk, if they do."""
+    if candidate.path is not None:
+        return Location(str(candidate.path.resolve()), 0, size, in_place=True)
+    member = candidate.member
+    if member is not None and member.method == "stored":
+        return Location(str(member.extent.path.resolve()), member.extent.offset, size, in_place=True)
+    return None
+
+
+def _chunks(item: _Object, settings: Settings) -> Iterator[bytes]:
+    if item.data is not None:
+        yield item.data
+        return
+    again = hashlib.sha256()
+    with open_candidate(item.candidate, settings) as source:
+        while chunk := source.read(CHUNK):
+            again.update(chunk)
+            yield chunk
+    if again.hexdigest() != item.digests.file:
+        raise Damaged("its bytes are not those that were read before; import it again")
+
+
+def _bytes(item: _Object, settings: Settings) -> bytes:
+    return b"".join(_chunks(item, settings))
+
+
+def _quarantine(batch: Batch, candidate: Candidate, error: Rejected) -> None:
+    data = None
+    try:
+        with open_candidate(candidate, batch.settings) as source:
+            if not batch.in_place and source.seek(0, io.SEEK_END) <= QUARANTINE_BYTES:
+                source.seek(0)
+                data = source.read()
+    except (Rejected, OSError):
+        data = None  # what cannot be read stays where it is; its reason is recorded all the same
+    refuse(batch.root, candidate.origin, error, data)

@@ -1,0 +1,115 @@
+"""Settle and build: a series whose objects have changed gets a new, published revision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pacs_panel.dicom.kind import Kind, kind
+from pacs_panel.errors import Busy, PacsPanelError
+from pacs_panel.index.store import Index
+from pacs_panel.keep.originals import open_original
+from pacs_panel.model import Kept, Revision
+from pacs_panel.pipeline.jobs import run
+from pacs_panel.settings import Settings
+from pacs_panel.storage import layout
+from pacs_panel.storage.faults import reach
+from pacs_panel.storage.files import lock
+from pacs_panel.volume.build import build, revision_id
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One series to build, from these objects, which are its current ones as of ``change``."""
+
+    root: Path
+    series_key: str
+    kept: tuple[Kept, ...]
+    change: int
+    modality: str
+    body_part: str
+    settings: Settings
+
+
+def settle(
+    root: Path,
+    index: Index,
+    settings: Settings,
+    *,
+    series: Iterable[str] | None = None,
+    executor: Any = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[Revision]:
+    """Build and publish every series that has changed since its revision.
+
+    Parameters
+    ----------
+    series : iterable of str, optional
+        Keys; all unsettled series by default.
+    progress : callable
+        Told the key of each series that is done.
+
+    Returns
+    -------
+    list of Revision
+        Those that were published. A series that another process is building is left to it.
+    """
+    published = []
+    keys = index.unsettled() if series is None else list(series)
+    workers = settings.workers if len(keys) > 1 else 0
+    for job, revision in run(build_series, _jobs(root, index, keys, settings), workers=workers, executor=executor):
+        if revision is not None:
+            index.publish(revision, job.change)
+            reach(settings, "build.published")
+            published.append(revision)
+        progress(job.series_key)
+    return published
+
+
+def _jobs(root: Path, index: Index, keys: Iterable[str], settings: Settings) -> Iterator[Job]:
+    for key in keys:
+        change = index.change()
+        for row in index.resolve(key, "series"):
+            modality, part = (str(row.get(keyword) or "") for keyword in ("Modality", "BodyPartExamined"))
+            yield Job(root, key, tuple(index.objects(key)), change, modality, part, settings)
+
+
+def build_series(job: Job) -> Revision | None:
+    """Build one series' revision where it does not exist yet; ``None`` if another process is at it.
+
+    A build goes under its final, unique name, and counts only once the index says so: what a killed build leaves behind
+    is overwritten by the next.
+    """
+    try:
+        with lock(job.root / layout.build_lock(job.series_key), wait=False):
+            reach(job.settings, "build.started")
+            revision = _build(job)
+            reach(job.settings, "build.written")
+            return revision
+    except Busy:
+        return None
+
+
+def _build(job: Job) -> Revision:
+    shown = [kept for kept in job.kept if _kind(kept).volume]
+    revision = revision_id(shown or job.kept)
+    path = layout.revision(job.series_key, revision)
+    if not shown:
+        note = _kind(job.kept[0]).note if job.kept else "holds no objects"
+        return Revision(job.series_key, revision, "", "", (), note)
+    opener = partial(open_original, job.root)
+    try:
+        target = job.root / path
+        what = {"modality": job.modality, "body_part": job.body_part}
+        return build(job.series_key, shown, opener, target, job.settings, **what)
+    except PacsPanelError as error:
+        return Revision(job.series_key, revision, "", "", (), str(error))
+
+
+def _kind(kept: Kept) -> Kind:
+    return kind(kept.sop_class_uid, "", kept.image)
+
+

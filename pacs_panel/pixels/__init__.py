@@ -1,0 +1,1 @@
+"""Pixels: one frame's bytes to an array, stored values to physical ones, and to pictures."""

@@ -1,0 +1,1 @@
+"""Doors in: whatever is given, as a stream of candidates and refusals, and the report of what became of them."""

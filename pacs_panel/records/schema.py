@@ -1,0 +1,57 @@
+"""Tables of the records, and the steps that lead to them from every earlier version."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Integer, MetaData, Table, Text
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+session = Table(
+    "session",
+    metadata,
+    Column("session", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("collection", Text, nullable=False),
+    Column("started", Integer, nullable=False),
+    Column("finished", Integer),
+)
+
+reference = Table(
+    "reference",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("offset", Integer, primary_key=True),
+    Column("length", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("mtime_ns", Integer, nullable=False),
+    Column("file_digest", Text, nullable=False),
+    Column("dataset_digest", Text, nullable=False),
+    Column("collection", Text, nullable=False),
+    Column("received", Integer, nullable=False),
+)
+
+trash = Table(
+    "trash",
+    metadata,
+    Column("level", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("at", Integer, nullable=False),
+    Column("by", Text, nullable=False),
+)
+
+# Step n leads from version n to n + 1. Steps are history: they are added to, never changed.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
+        "CREATE TABLE session (session TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, collection TEXT NOT NULL,"
+        " started INTEGER NOT NULL, finished INTEGER)",
+        "CREATE TABLE reference (path TEXT NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,"
+        " size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, file_digest TEXT NOT NULL, dataset_digest TEXT NOT NULL,"
+        " collection TEXT NOT NULL, received INTEGER NOT NULL, PRIMARY KEY (path, offset))",
+        'CREATE TABLE trash (level TEXT NOT NULL, "key" TEXT NOT NULL, at INTEGER NOT NULL, "by" TEXT NOT NULL,'
+        ' PRIMARY KEY (level, "key"))',
+    ),
+)
+VERSION = len(MIGRATIONS)

@@ -1,0 +1,211 @@
+"""The records: a small SQLite file beside the index, which no reindex touches."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import URL, Connection, Engine, NullPool, Table, create_engine, delete, event, exc, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from pacs_panel.attributes import Level
+from pacs_panel.errors import ArchiveError, Busy, NotFound
+from pacs_panel.records import schema
+from pacs_panel.records.values import Reference, Session, Trashed
+
+BUSY_SECONDS = 30
+
+
+class Records:
+    """One records file. Threads may share it; it pickles as its path.
+
+    Parameters
+    ----------
+    path : Path
+        Made where it does not exist, and brought to the present version where it is of an earlier one.
+
+    Raises
+    ------
+    ArchiveError
+        The file is no such database, or one of a later version.
+    Busy
+        From any method that writes, where another process keeps the file for longer than 30 s.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._engine = _engine(self.path)
+        with self._read() as connection:
+            version = _version(connection)
+        if version < schema.VERSION:
+            self._migrate()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Records, (self.path,))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back; the next use opens new ones."""
+        self._engine.dispose()
+
+    # -- meta ----------------------------------------------------------------------------------------------------------
+
+    def meta(self, key: str) -> str | None:
+        """A value by key, e.g. the archive's id."""
+        with self._read() as connection:
+            return connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == key))
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Write a value."""
+        self._put(schema.meta, [{"key": key, "value": value}])
+
+    # -- sessions ------------------------------------------------------------------------------------------------------
+
+    def begin(self, session: Session) -> None:
+        """Note that an import or association starts."""
+        self._put(schema.session, [asdict(session)])
+
+    def finish(self, session: str, finished: int) -> None:
+        """Note that a session came to its end.
+
+        Raises
+        ------
+        NotFound
+        """
+        mine = schema.session.c.session == session
+        with self._write() as connection:
+            if not connection.execute(update(schema.session).where(mine).values(finished=finished)).rowcount:
+                raise NotFound(f"no session {session}")
+
+    def sessions(self, unfinished: bool = False) -> list[Session]:
+        """Sessions in order of their start."""
+        query = select(schema.session).order_by(schema.session.c.started, schema.session.c.session)
+        if unfinished:
+            query = query.where(schema.session.c.finished.is_(None))
+        with self._read() as connection:
+            return [Session(**row) for row in connection.execute(query).mappings()]
+
+    # -- in place ------------------------------------------------------------------------------------------------------
+
+    def refer(self, references: Sequence[Reference]) -> None:
+        """Note objects that stay where they are; one of the same place takes the place of an earlier one."""
+        self._put(schema.reference, [asdict(reference) for reference in references])
+
+    def references(self) -> Iterator[Reference]:
+        """All of them, in order of arrival."""
+        columns = schema.reference.c
+        query = select(schema.reference).order_by(columns.received, columns.path, columns.offset)
+        with self._read() as connection:
+            for row in connection.execute(query).mappings():
+                yield Reference(**row)
+
+    # -- trash ---------------------------------------------------------------------------------------------------------
+
+    def trash(self, trashed: Trashed) -> None:
+        """Note what was put into the trash."""
+        self._put(schema.trash, [asdict(trashed)])
+
+    def restore(self, level: Level, key: str) -> None:
+        """Take the note back.
+
+        Raises
+        ------
+        NotFound
+        """
+        columns = schema.trash.c
+        with self._write() as connection:
+            gone = connection.execute(delete(schema.trash).where(columns.level == level, columns.key == key))
+            if not gone.rowcount:
+                raise NotFound(f"no {level} {key} in the trash")
+
+    def trashed(self) -> list[Trashed]:
+        """What is in the trash, in the order in which it came there."""
+        query = select(schema.trash).order_by(schema.trash.c.at, schema.trash.c.level, schema.trash.c.key)
+        with self._read() as connection:
+            return [Trashed(**row) for row in connection.execute(query).mappings()]
+
+    # -- within --------------------------------------------------------------------------------------------------------
+
+    def _put(self, table: Table, rows: Iterable[dict[str, Any]]) -> None:
+        if rows := list(rows):
+            put = insert(table)
+            rest = {c.name: put.excluded[c.name] for c in table.c if not c.primary_key}
+            put = put.on_conflict_do_update(index_elements=list(table.primary_key), set_=rest)
+            with self._write() as connection:
+                connection.execute(put, rows)
+
+    def _migrate(self) -> None:
+        _use_wal(self._engine)
+        with self._write() as connection:
+            for step in schema.MIGRATIONS[_version(connection) :]:
+                for statement in step:
+                    connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with _translated(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with _translated(), self._engine.execution_options(write=True).begin() as connection:
+            yield connection
+
+
+def _version(connection: Connection) -> int:
+    version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    if version > schema.VERSION:
+        raise ArchiveError("the records are of a later version of this software: update it")
+    return version
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except exc.DatabaseError as error:
+        if isinstance(error, exc.IntegrityError | exc.ProgrammingError):
+            raise
+        if "locked" in str(error.orig):
+            raise Busy("the records are being written by another process; try again later") from error
+        raise ArchiveError(f"the records cannot be used: {error.orig}; restore them from a backup") from error
+
+
+def _engine(path: Path) -> Engine:
+    url = URL.create("sqlite", database=str(path.absolute()))
+    # Used rarely: a connection for each transaction, so that none outlives a fork.
+    engine = create_engine(url, poolclass=NullPool)
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # so that `begin` below is the only one that starts a transaction
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _use_wal(engine: Engine) -> None:
+    """Let readers and the writer not wait for each other; without it all else still holds, so a refusal may pass."""
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError:
+        pass  # another process opens the file for the first time, too, and does the same
+    finally:
+        connection.close()

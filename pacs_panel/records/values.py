@@ -1,0 +1,58 @@
+"""What the records hold, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pacs_panel.attributes import Level
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An object that stays in its owner's file: what must be known of it to index it anew, and to notice a change.
+
+    Attributes
+    ----------
+    path : str
+        Absolute.
+    offset, length : int
+        The object's bytes in the file.
+    size, mtime_ns : int
+        Of the file, when it was referred to.
+    file_digest, dataset_digest : str
+        SHA-256, in hex.
+    collection : str
+    received : int
+        ns since 1970.
+    """
+
+    path: str
+    offset: int
+    length: int
+    size: int
+    mtime_ns: int
+    file_digest: str
+    dataset_digest: str
+    collection: str
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One import or association; ``finished`` is ``None`` while it runs, and where it was cut off."""
+
+    session: str
+    kind: str
+    collection: str
+    started: int
+    finished: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    """What somebody put into the trash: an object by SOP Instance UID, anything else by its key."""
+
+    level: Level
+    key: str
+    at: int
+    by: str

@@ -1,0 +1,101 @@
+"""One frozen `Settings`, made here from arguments, the environment and a file, then passed down.
+
+No other module reads the environment or a settings file.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from pacs_panel.errors import PacsPanelError
+
+MIB = 1 << 20
+PREFIX = "PACS_PANEL_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Limits and habits of one archive as one process uses it.
+
+    Attributes
+    ----------
+    max_object_bytes : int
+        Largest object that is read, from a file or out of a compressed member.
+    max_frame_bytes : int
+        Largest decoded frame (rows x columns x samples x bytes a sample).
+    max_volume_bytes : int
+        Largest array that is built in memory for one stack.
+    max_depth : int
+        Deepest nesting of sequences that is followed.
+    max_members : int
+        Most members of one zip or tar that are read.
+    max_expansion : int
+        Most bytes out of a compressed file for each byte in.
+    workers : int
+        Processes that read and build; 0 does the work in the calling process.
+    batch : int
+        Objects that are made durable and committed together.
+    cache_bytes : int
+        Decoded volumes that a server keeps at hand.
+    poll_seconds : float
+        How often a process asks the index what has changed.
+    fault : str
+        For tests only: name of a `pacs_panel.storage.faults` point, optionally ``name:n`` for the n-th time it is
+        reached, at which the process kills itself.
+    """
+
+    max_object_bytes: int = 4096 * MIB
+    max_frame_bytes: int = 1024 * MIB
+    max_volume_bytes: int = 8192 * MIB
+    max_depth: int = 32
+    max_members: int = 1_000_000
+    max_expansion: int = 200
+    workers: int = min(8, os.cpu_count() or 1)
+    batch: int = 500
+    cache_bytes: int = 1024 * MIB
+    poll_seconds: float = 1.0
+    fault: str = ""
+
+    @classmethod
+    def load(
+        cls, file: Path | None = None, environ: Mapping[str, str] | None = None, **overrides: float | str
+    ) -> Settings:
+        """Settings from defaults, then a TOML file, then ``PACS_PANEL_*`` variables, then keywords.
+
+        Parameters
+        ----------
+        file : Path, optional
+            TOML file whose ``[settings]`` table is read; a missing file is an error, ``None`` is not.
+        environ : mapping, optional
+            Defaults to the process's environment.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, object] = {}
+        if file is not None:
+            values |= tomllib.loads(file.read_text("utf-8")).get("settings", {})
+        known = {f.name: f.type for f in fields(cls)}
+        for name in known:
+            if (text := environ.get(PREFIX + name.upper())) is not None:
+                values[name] = text
+        values |= overrides
+        return replace(cls(), **{name: _value(name, value, known) for name, value in values.items()})
+
+
+def _value(name: str, value: object, known: Mapping[str, object]) -> Any:
+    if name not in known:
+        raise PacsPanelError(f"unknown setting {name!r}: one of {', '.join(sorted(known))}")
+    if known[name] == "str":
+        return str(value)
+    kind = float if known[name] == "float" else int
+    try:
+        number = kind(str(value))
+    except ValueError:
+        raise PacsPanelError(f"setting {name!r} must be a {kind.__name__}, not {value!r}") from None
+    if number < 0:
+        raise PacsPanelError(f"setting {name!r} must not be negative")
+    return number

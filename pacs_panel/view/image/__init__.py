@@ -1,0 +1,1 @@
+"""The image viewer: JavaScript that draws, and the Python that feeds it."""

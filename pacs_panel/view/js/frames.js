@@ -1,0 +1,82 @@
+// Where frames come from. Two transports with the same two methods, which give bytes:
+// slice(level, axis, index, extra) and volume(level, extra).
+
+export class HttpFrames {
+  constructor(base, meta) {
+    this.root = `${base}/frames/${meta.series_key}/${meta.revision}/${meta.stack}`;
+  }
+
+  slice(level, axis, index, extra) {
+    return this.get(`${level}/${axis}/${index}`, extra);
+  }
+
+  volume(level, extra) {
+    return this.get(`${level}/volume`, extra);
+  }
+
+  async get(path, extra) {
+    const query = extra.length ? `?extra=${extra.join(",")}` : "";
+    const response = await fetch(`${this.root}/${path}${query}`);
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    return response.arrayBuffer();
+  }
+
+  close() {}
+}
+
+const PATIENCE = 20000;
+
+// Large answers come part by part. A message may be lost on the way (Jupyter drops what is too much at once), and a kernel
+// may be busy for long: a request is repeated until it is answered.
+export class MessageFrames {
+  constructor(model) {
+    this.model = model;
+    this.token = Math.random().toString(36).slice(2);
+    this.waiting = new Map();
+    this.count = 0;
+    this.hear = (answer) => this.waiting.get(answer?.id)?.(answer);
+    model.on("msg:custom", this.hear);
+  }
+
+  slice(level, axis, index, extra) {
+    return this.whole({ kind: "slice", level, axis, index, extra });
+  }
+
+  volume(level, extra) {
+    return this.whole({ kind: "volume", level, extra });
+  }
+
+  async whole(request) {
+    let answer = await this.ask({ ...request, offset: 0 });
+    if (answer.bytes.byteLength >= answer.total) return answer.bytes;
+    const content = new Uint8Array(answer.total);
+    let filled = 0;
+    for (;;) {
+      content.set(new Uint8Array(answer.bytes), filled);
+      filled += answer.bytes.byteLength;
+      if (filled >= content.length) return content.buffer;
+      answer = await this.ask({ ...request, offset: filled });
+    }
+  }
+
+  ask(request) {
+    const id = `${this.token}-${this.count++}`;
+    const send = () => this.model.send_msg({ ...request, id });
+    return new Promise((resolve, reject) => {
+      const again = setInterval(send, PATIENCE);
+      this.waiting.set(id, (answer) => {
+        clearInterval(again);
+        this.waiting.delete(id);
+        if (!answer) return;
+        if (answer.error) reject(new Error(answer.error));
+        else resolve(answer);
+      });
+      send();
+    });
+  }
+
+  close() {
+    this.model.off("msg:custom", this.hear);
+    for (const forget of [...this.waiting.values()]) forget(null);
+  }
+}

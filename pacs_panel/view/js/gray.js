@@ -1,0 +1,78 @@
+// Stored values to grey: the modality transform and the VOI window (PS3.3 C.11.1 and C.11.2) in one step.
+
+const BLACK = 0xff000000;
+
+// A function from a stored value to 0..255.
+export function grayOf(meta, { center, width, invert }) {
+  const { slope, intercept } = meta;
+  const flip = invert !== (meta.photometric === "MONOCHROME1");
+  const ramp = rampOf(meta, center, width);
+  return (stored) => {
+    const share = ramp(stored * slope + intercept);
+    const level = share <= 0 ? 0 : share >= 1 ? 255 : Math.floor(share * 255 + 0.5);
+    return flip ? 255 - level : level;
+  };
+}
+
+// LINEAR counts from half a value below the centre and spans width - 1 (C.11.2.1.2.1): right for whole numbers only.
+function rampOf(meta, center, width) {
+  if (meta.voi_function === "SIGMOID") return (value) => 1 / (1 + Math.exp((-4 * (value - center)) / width));
+  const whole = meta.voi_function === "LINEAR" && !meta.dtype.startsWith("float") && width > 1;
+  const [middle, span] = whole ? [center - 0.5, width - 1] : [center, width];
+  return (value) => (value - middle) / span + 0.5;
+}
+
+// Paints stored values into 32-bit pixels; through a table wherever a value has at most 16 bits.
+export function painterOf(meta, window) {
+  if (meta.samples === 3) return paintColour;
+  const gray = grayOf(meta, window);
+  const [low, high] = meta.padding ?? [1, 0];
+  const pixelOf = (stored) => {
+    if (!(stored === stored) || (stored >= low && stored <= high)) return BLACK;
+    return BLACK | (gray(stored) * 0x010101);
+  };
+  if (!/^u?int(8|16)$/.test(meta.dtype)) {
+    return (values, pixels) => {
+      for (let i = 0; i < values.length; i++) pixels[i] = pixelOf(values[i]);
+    };
+  }
+  const [Signed, Unsigned] = meta.dtype.endsWith("8") ? [Int8Array, Uint8Array] : [Int16Array, Uint16Array];
+  const table = new Uint32Array(Unsigned === Uint8Array ? 256 : 65536);
+  const stored = meta.dtype.startsWith("u") ? new Unsigned(1) : new Signed(1);
+  for (let i = 0; i < table.length; i++) {
+    stored[0] = i;
+    table[i] = pixelOf(stored[0]);
+  }
+  return (values, pixels) => {
+    const bits = new Unsigned(values.buffer, values.byteOffset, values.length);
+    for (let i = 0; i < bits.length; i++) pixels[i] = table[bits[i]];
+  };
+}
+
+function paintColour(values, pixels) {
+  for (let i = 0, k = 0; i < pixels.length; i++, k += 3) {
+    pixels[i] = BLACK | (values[k + 2] << 16) | (values[k + 1] << 8) | values[k];
+  }
+}
+
+// A window that spans what one plane holds, without the rarest hundredth at either end.
+export function windowOf(meta, values) {
+  const [low, high] = meta.padding ?? [1, 0];
+  const some = [];
+  const step = Math.max(1, Math.floor(values.length / 20000));
+  for (let i = 0; i < values.length; i += step) {
+    const stored = values[i];
+    if (stored === stored && !(stored >= low && stored <= high)) some.push(stored * meta.slope + meta.intercept);
+  }
+  if (!some.length) return { center: 0.5, width: 1 };
+  some.sort((a, b) => a - b);
+  const [dark, bright] = [0.01, 0.99].map((share) => some[Math.round(share * (some.length - 1))]);
+  const width = bright > dark ? bright - dark : Math.max(Math.abs(bright), 1);
+  return { center: tidy((dark + bright) / 2, width), width: tidy(width, width) };
+}
+
+// A number as finely as a window of that width deserves.
+export function tidy(number, width) {
+  const digits = width >= 50 ? 0 : Math.min(12, 2 - Math.floor(Math.log10(Math.max(width, 1e-9))));
+  return Number(number.toFixed(digits));
+}

@@ -1,0 +1,330 @@
+// The viewer of one stack: its state, and what every gesture makes of it.
+import { Bar } from "./bar.js";
+import { make, minus } from "./dom.js";
+import { HttpFrames, MessageFrames } from "./frames.js";
+import { painterOf, tidy, windowOf } from "./gray.js";
+import { indexAt, lpsOf } from "./matrix.js";
+import { Pane } from "./pane.js";
+import { listen } from "./pointer.js";
+import { Store } from "./store.js";
+
+const PAUSE = 120; // ms without a change after which a plane is refined and Python is told
+const PATIENT = 80; // ms for which the last full slice stays rather than a coarse one
+const FLAT = { name: "image", axis: 0, flip_rows: false, flip_columns: false, transpose: false, labels: {} };
+const STEPS = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -1e9, End: 1e9 };
+
+class Viewer {
+  constructor(model) {
+    const { meta, look, transport, base } = model.scene;
+    Object.assign(this, { model, meta, tool: meta.samples === 1 ? "window" : "pan", auto: false, timers: {} });
+    const frames = transport === "message" ? new MessageFrames(model) : new HttpFrames(base, meta);
+    this.store = new Store(frames, meta, { arrived: () => this.update(), failed: (error) => this.fail(error) });
+    const views = meta.views.length ? meta.views : [{ ...FLAT, spacing: meta.spacing.slice(1) }];
+    this.linked = views.length > 1;
+    this.panes = views.map((view) => new Pane(meta, view, views));
+    this.look = this.start(look);
+    this.active = this.panes[0];
+    this.direction = 1;
+    this.bar = new Bar(this);
+    this.readout = make("output", { class: "readout" });
+    this.el = this.build();
+    this.hear = (message) => message?.look && this.adopt(message.look);
+    model.on("msg:custom", this.hear);
+    this.observer = new ResizeObserver((entries) => this.resize(entries));
+    for (const pane of this.panes) this.observer.observe(pane.el);
+    this.update();
+  }
+
+  start(look) {
+    const { shape, dimensions, windows } = this.meta;
+    const [center, width] = windows[0] ?? [null, null];
+    const within = (at, size) => Math.min(Math.max(at, 0), size - 1);
+    return {
+      ...look,
+      index: shape.map((size, axis) => within(look.index ? look.index[axis] : size >> 1, size)),
+      extra: dimensions.map(({ values }, which) => within(look.extra[which] ?? 0, values.length)),
+      center: look.width ? look.center : center,
+      width: look.width ?? width,
+      layout: this.panes.some(({ name }) => name === look.layout) ? look.layout : "planes",
+    };
+  }
+
+  build() {
+    const note = make("span", { class: "research" }, "Research use only \u2013 not for diagnosis");
+    const planes = make("main", { class: "planes" }, ...this.panes.map(({ el }) => el));
+    const root = make("div", { class: "viewer", tabindex: 0, role: "application", "aria-label": "Image viewer" });
+    root.append(this.bar.el, planes, make("footer", { class: "foot" }, this.readout, note));
+    for (const pane of this.panes) listen(pane, this);
+    root.addEventListener("keydown", (event) => this.key(event));
+    return root;
+  }
+
+  // -- drawing
+
+  update() {
+    const { look, linked, panes } = this;
+    this.el.dataset.layout = linked ? look.layout : "image";
+    for (const pane of panes) pane.el.classList.toggle("shown", this.shows(pane));
+    for (const pane of panes) if (this.shows(pane)) this.draw(pane);
+    this.bar.update();
+    this.tellPage();
+    if (this.at) this.hover(...this.at);
+  }
+
+  shows({ name }) {
+    return !this.linked || this.look.layout === "planes" || this.look.layout === name;
+  }
+
+  draw(pane) {
+    const { look, store } = this;
+    const index = look.index[pane.axis];
+    const plane = store.plane(pane.axis, index, look.extra);
+    const full = plane?.level === 0;
+    if (full) this.forget(`coarse ${pane.name}`);
+    if (plane && (full || pane.axis !== 0 || !pane.painted)) this.paint(pane, plane, index);
+    else if (plane) this.later(`coarse ${pane.name}`, PATIENT, () => this.paintWhatIsHere(pane), true);
+    if (full) this.forget(`refine ${pane.name}`);
+    else if (!plane || pane.axis === 0) this.fetch(pane, index);
+    else this.later(`refine ${pane.name}`, PAUSE, () => this.fetch(pane, index));
+    pane.window.textContent = this.windowText();
+    pane.arrange(look);
+  }
+
+  paint(pane, plane, index) {
+    if (this.look.width === null && this.meta.samples === 1) this.useAuto(plane.values);
+    pane.paint(plane, index, this.look.extra, this.painter());
+    pane.arrange(this.look);
+    if (this.meta.shape[0] > 1) this.store.fill(this.look.extra);
+  }
+
+  paintWhatIsHere(pane) {
+    const index = this.look.index[pane.axis];
+    const plane = this.store.plane(pane.axis, index, this.look.extra);
+    if (plane) this.paint(pane, plane, index);
+  }
+
+  fetch(pane, index) {
+    if (!pane.painted) pane.note.textContent = "Loading\u2026";
+    this.store.want(pane.axis, index, this.look.extra);
+    if (pane.axis === 0) this.store.ahead(0, index, this.direction, this.look.extra);
+  }
+
+  // The painter changes with the window only, so that a pane can tell whether it is painted already.
+  painter() {
+    const { center, width, invert } = this.look;
+    const key = [center, width, invert].join();
+    if (this.painterKey !== key) {
+      this.painterKey = key;
+      this.lastPainter = painterOf(this.meta, this.look);
+    }
+    return this.lastPainter;
+  }
+
+  useAuto(values) {
+    Object.assign(this.look, windowOf(this.meta, values));
+    this.auto = true;
+  }
+
+  windowText() {
+    const { center, width, zoom } = this.look;
+    const window = this.meta.samples === 1 && width !== null ? `C ${minus(center)}  W ${width}  ` : "";
+    return `${window}\u00d7${zoom.toFixed(zoom < 10 ? 2 : 1)}`;
+  }
+
+  tellPage() {
+    const { series_key, revision, stack } = this.meta;
+    const shown = this.panes.filter((pane) => pane.painted && this.shows(pane));
+    if (!shown.length) return;
+    const planes = shown.map(({ name, painted }) => [name, { slice: painted.index, level: painted.level }]);
+    const window = [this.look.center, this.look.width];
+    this.el.dataset.painted = JSON.stringify({ series: series_key, revision, stack, window, planes: Object.fromEntries(planes) });
+  }
+
+  resize(entries) {
+    for (const { target, contentRect } of entries) {
+      const pane = this.panes.find(({ el }) => el === target);
+      pane.size = [contentRect.width, contentRect.height];
+      pane.arrange(this.look);
+    }
+  }
+
+  fail(error) {
+    for (const pane of this.panes) {
+      if (this.shows(pane) && pane.painted?.index !== this.look.index[pane.axis]) {
+        pane.note.textContent = `This image could not be loaded: ${error.message}.`;
+      }
+    }
+  }
+
+  // -- state
+
+  set(change) {
+    Object.assign(this.look, change);
+    this.update();
+    this.later("tell", PAUSE, () => this.model.send_msg({ kind: "look", look: this.look }));
+  }
+
+  adopt(look) {
+    this.look = this.start({ ...this.look, ...look });
+    this.update();
+  }
+
+  later(name, wait, act, keep = false) {
+    if (keep && this.timers[name]) return;
+    this.forget(name);
+    this.timers[name] = setTimeout(() => {
+      delete this.timers[name];
+      act();
+      this.tellPage();
+    }, wait);
+  }
+
+  forget(name) {
+    clearTimeout(this.timers[name]);
+    delete this.timers[name];
+  }
+
+  scroll(pane, steps) {
+    const index = [...this.look.index];
+    index[pane.axis] = Math.min(Math.max(index[pane.axis] + steps, 0), this.meta.shape[pane.axis] - 1);
+    this.direction = Math.sign(steps);
+    if (index[pane.axis] !== this.look.index[pane.axis]) this.set({ index });
+  }
+
+  cut(pane, at) {
+    const index = indexAt(pane.frame, pane.view, this.look.index, pane.under(...at));
+    if (index && this.linked) this.set({ index });
+  }
+
+  windowBy(from, dx, dy) {
+    const width = Math.max(from.width * Math.exp(dx / 250), this.meta.dtype.startsWith("float") ? 1e-6 : 1);
+    this.auto = false;
+    this.set({ width: tidy(width, width), center: tidy(from.center + (dy * from.width) / 300, width) });
+  }
+
+  preset(which) {
+    const { windows } = this.meta;
+    this.auto = which < 0;
+    if (windows[which]) this.set({ center: windows[which][0], width: windows[which][1] });
+    else if (this.auto && this.active.painted) this.set(windowOf(this.meta, this.active.painted.values));
+  }
+
+  panBy(pane, dx, dy) {
+    pane.pan = [pane.pan[0] + dx, pane.pan[1] + dy];
+    pane.arrange(this.look);
+  }
+
+  // What is under the pointer stays under it.
+  zoomAt(pane, by, [x, y]) {
+    const zoom = Math.min(Math.max(this.look.zoom * by, 0.1), 64);
+    const ratio = zoom / this.look.zoom;
+    const [middleX, middleY] = pane.size.map((length) => length / 2);
+    const [fromX, fromY] = [x - middleX - pane.pan[0], y - middleY - pane.pan[1]];
+    pane.pan = [pane.pan[0] + fromX * (1 - ratio), pane.pan[1] + fromY * (1 - ratio)];
+    this.set({ zoom });
+  }
+
+  moveExtra(which, at) {
+    this.set({ extra: this.look.extra.map((old, n) => (n === which ? at : old)) });
+  }
+
+  maximise(pane) {
+    if (this.linked) this.set({ layout: this.look.layout === pane.name ? "planes" : pane.name });
+  }
+
+  reset() {
+    for (const pane of this.panes) pane.pan = [0, 0];
+    Object.assign(this.look, { zoom: 1, invert: false });
+    if (this.meta.samples === 1) this.preset(this.meta.windows.length ? 0 : -1);
+    else this.set({});
+  }
+
+  useTool(tool) {
+    this.tool = tool;
+    this.el.dataset.tool = tool;
+    this.bar.update();
+  }
+
+  activate(pane, focus = true) {
+    this.active = pane;
+    for (const other of this.panes) other.el.classList.toggle("active", other === pane);
+    if (focus) this.el.focus({ preventScroll: true });
+  }
+
+  key(event) {
+    const typing = ["SELECT", "INPUT"].includes(event.composedPath()[0].tagName);
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const acts = {
+      r: () => this.reset(),
+      i: () => this.set({ invert: !this.look.invert }),
+      f: () => this.maximise(this.active),
+      " ": () => this.maximise(this.active),
+      "[": () => this.stepExtra(-1),
+      "]": () => this.stepExtra(1),
+    };
+    if (event.key === " " && event.composedPath()[0].tagName === "BUTTON") return;
+    const act = /^[0-9]$/.test(event.key) ? () => this.preset(Number(event.key) - 1) : acts[event.key.toLowerCase()];
+    if (event.key in STEPS) this.scroll(this.active, STEPS[event.key]);
+    else if (act) act();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  stepExtra(by) {
+    const last = this.meta.dimensions.length - 1;
+    if (last < 0) return;
+    const size = this.meta.dimensions[last].values.length;
+    this.moveExtra(last, (this.look.extra[last] + by + size) % size);
+  }
+
+  // -- what is under the pointer
+
+  hover(pane, at) {
+    this.at = pane ? [pane, at] : null;
+    const index = pane?.painted && indexAt(pane.frame, pane.view, this.look.index, pane.under(...at));
+    if (!index) {
+      this.readout.textContent = "";
+      return;
+    }
+    index[pane.axis] = pane.painted.index;
+    const lps = lpsOf(this.meta, index);
+    const place = lps ? `LPS ${lps.map((mm) => minus(mm, 1)).join(", ")} mm` : "";
+    const voxel = `column ${index[2]}, row ${index[1]}, slice ${index[0]}`;
+    this.readout.replaceChildren(...[this.valueText(pane, index), place, voxel].filter(Boolean).map((t) => make("span", {}, t)));
+  }
+
+  // The value itself, where the plane is painted at full resolution; else what its coarser voxel holds, marked so.
+  valueText({ painted, frame }, index) {
+    const { values, level, columns, factors } = painted;
+    const { samples, slope, intercept, unit, padding } = this.meta;
+    const row = Math.floor(index[frame.rowAxis] / factors[0]);
+    const place = (row * columns + Math.floor(index[frame.columnAxis] / factors[1])) * samples;
+    if (samples === 3) return `RGB ${values.slice(place, place + 3).join(", ")}`;
+    const stored = values[place];
+    if (padding && stored >= padding[0] && stored <= padding[1]) return "no image here (padding)";
+    const value = Number((stored * slope + intercept).toPrecision(8));
+    return `${level ? "\u2248 " : ""}${minus(value)}${unit ? ` ${unit}` : ""}`;
+  }
+
+  close() {
+    this.observer.disconnect();
+    this.model.off("msg:custom", this.hear);
+    Object.values(this.timers).forEach(clearTimeout);
+    this.store.close();
+  }
+}
+
+export function render({ model }) {
+  const host = make("div", { class: "host" });
+  let viewer = null;
+  const show = () => {
+    viewer?.close();
+    viewer = new Viewer(model);
+    host.replaceChildren(viewer.el);
+  };
+  model.on("scene", show);
+  model.on("remove", () => viewer.close());
+  show();
+  return host;
+}

@@ -1,0 +1,319 @@
+"""What a viewer draws from: one description of a stack, and its frames by level, axis and index.
+
+A viewer holds stored integers and windows them itself, so a source gives stored values, never a picture. The same
+contract is behind both transports: routes of the serving process, and messages of a notebook's kernel.
+
+Arrays are indexed ``[*extra, slice, row, column]`` (and samples last, where a pixel has three). A plane is cut across
+one of the three space axes and keeps the other two in order: axis 0 gives ``(row, column)``, axis 1
+``(slice, column)``, axis 2 ``(slice, row)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from pacs_panel.errors import BadPixels, NotFound
+from pacs_panel.geometry import plane as planes
+from pacs_panel.geometry.plane import View
+from pacs_panel.model import Dimension, Passport, Vector
+
+Matrix = tuple[tuple[float, ...], ...]
+Triple = tuple[int, int, int]
+Window = tuple[float, float, str]
+
+DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One resolution of a stack.
+
+    Attributes
+    ----------
+    shape : tuple of 3 ints
+        ``(slices, rows, columns)``.
+    factors : tuple of 3 ints
+        Voxels of level 0 that one voxel of this level spans along ``(slice, row, column)``; voxel ``i`` has its centre
+        at ``i * factor + (factor - 1) / 2`` of level 0.
+    """
+
+    shape: Triple
+    factors: Triple = (1, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class StackMeta:
+    """All that a viewer must know to draw a stack and to say what is under the cursor.
+
+    Attributes
+    ----------
+    series_key, revision : str
+        Which frames; both stand in every address, so what is behind an address never changes.
+    stack : int
+        Number of the stack in its revision.
+    dtype : str
+        Of the stored values; one of `DTYPES`.
+    levels : tuple of Level
+        Finest first.
+    samples : int
+        1, or 3 for RGB.
+    dimensions : tuple of Dimension
+        Extra dimensions, outermost first.
+    slope, intercept : float
+        ``value = stored * slope + intercept``.
+    unit : str
+        Of the value, e.g. ``"HU"``.
+    windows : tuple of (centre, width, name)
+        Presets in output units of the modality transform; the first is shown at once.
+    voi_function : str
+        ``LINEAR``, ``LINEAR_EXACT`` or ``SIGMOID`` (PS3.3 §C.11.2.1.2).
+    padding : tuple of 2 numbers, optional
+        Lowest and highest stored value that mean "no image here".
+    photometric : str
+        ``MONOCHROME1`` is shown inverted.
+    affine : 4 x 4, optional
+        ``(column, row, slice, 1)`` of level 0 to LPS mm.
+    positions : tuple of Vector
+        LPS mm of voxel (0, 0) of each slice, where the affine does not hold for all.
+    spacing : tuple of 3 floats
+        mm along ``(slice, row, column)``.
+    calibration : str
+        ``patient``, ``detector`` or ``none``: what a millimetre on screen means.
+    views : tuple of View
+        The planes, those of the images as acquired first; three for a volume, one for images whose place is known
+        but across which nothing may be drawn, none where it is not known.
+    verdict, reason : str
+        The passport's.
+    title : tuple of str
+        What stands above the image, most general first.
+    """
+
+    series_key: str
+    revision: str
+    stack: int
+    dtype: str
+    levels: tuple[Level, ...]
+    samples: int = 1
+    dimensions: tuple[Dimension, ...] = ()
+    slope: float = 1.0
+    intercept: float = 0.0
+    unit: str = ""
+    windows: tuple[Window, ...] = ()
+    voi_function: str = "LINEAR"
+    padding: tuple[float, float] | None = None
+    photometric: str = "MONOCHROME2"
+    affine: Matrix | None = None
+    positions: tuple[Vector, ...] = ()
+    spacing: Vector = (1.0, 1.0, 1.0)
+    calibration: str = "patient"
+    views: tuple[View, ...] = ()
+    verdict: str = "stack"
+    reason: str = ""
+    title: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> Triple:
+        """``(slices, rows, columns)`` at full resolution."""
+        return self.levels[0].shape
+
+    def level_affine(self, level: int) -> Matrix | None:
+        """``(column, row, slice, 1)`` of that level to LPS mm."""
+        if self.affine is None:
+            return None
+        slices, rows, columns = self.levels[level].factors
+        grid = np.diag((columns, rows, slices, 1)).astype(float)
+        grid[:3, 3] = [(factor - 1) / 2 for factor in (columns, rows, slices)]
+        return tuple(tuple(map(float, row)) for row in np.asarray(self.affine) @ grid)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The description as plain JSON types, each level with its own affine."""
+        data = asdict(self)
+        data["shape"] = self.shape
+        for number, level in enumerate(data["levels"]):
+            level["affine"] = self.level_affine(number)
+        return data
+
+
+def describe(passport: Passport, levels: Sequence[Level] = (), **facts: Any) -> StackMeta:
+    """The description of a stack with this passport.
+
+    Parameters
+    ----------
+    passport : Passport
+    levels : sequence of Level, optional
+        Only full resolution where empty.
+    **facts
+        Whatever else `StackMeta` holds: ``series_key``, ``revision``, ``stack`` and ``dtype`` at least.
+    """
+    return StackMeta(
+        levels=tuple(levels) or (Level(passport.shape),),
+        dimensions=passport.dimensions,
+        affine=passport.affine,
+        positions=passport.positions if passport.verdict == "irregular" else (),
+        spacing=passport.spacing,
+        calibration=passport.calibration,
+        views=_views(passport, facts.get("samples", 1)),
+        verdict=passport.verdict,
+        reason=passport.reason,
+        **facts,
+    )
+
+
+def _views(passport: Passport, samples: int) -> tuple[View, ...]:
+    if passport.affine is None:
+        return ()
+    if passport.verdict in ("regular", "sheared") and min(passport.shape) > 1 and samples == 1:
+        return tuple(sorted(planes.views(passport.affine).values(), key=lambda view: view.axis))
+    return (planes.view(passport.affine, 0),)
+
+
+@runtime_checkable
+class FrameSource(Protocol):
+    """Frames of one stack.
+
+    A source is read from several threads at once, and gives arrays that nobody writes to.
+    """
+
+    def meta(self) -> StackMeta:
+        """What the frames are of."""
+        ...
+
+    def plane(self, level: int, axis: int, index: int, extra: tuple[int, ...] = ()) -> np.ndarray:
+        """Stored values of one plane, 2-D (3-D with samples).
+
+        Parameters
+        ----------
+        level, axis, index : int
+            Resolution; 0, 1 or 2 for a plane across slices, rows or columns; which one, in voxels of that level.
+        extra : tuple of int
+            Index along each extra dimension.
+
+        Raises
+        ------
+        NotFound
+            Where there is no such plane.
+        """
+        ...
+
+    def volume(self, level: int, extra: tuple[int, ...] = ()) -> np.ndarray:
+        """Stored values of a whole level, ``(slices, rows, columns)``."""
+        ...
+
+
+def encode(array: np.ndarray) -> bytes:
+    """Stored values as they travel: little-endian, C order, in the array's own type (a mask as uint8).
+
+    Raises
+    ------
+    BadPixels
+        Where a browser has no array of that type.
+    """
+    array = array.view(np.uint8) if array.dtype == bool else array
+    if array.dtype.name not in DTYPES:
+        raise BadPixels(f"cannot show values of type {array.dtype}: convert them to one of {', '.join(DTYPES)}")
+    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
+
+
+def check_extra(meta: StackMeta, extra: tuple[int, ...]) -> None:
+    """Hold an extra index against the stack's extra dimensions; `NotFound` where it is outside."""
+    sizes = tuple(len(dimension.values) for dimension in meta.dimensions)
+    if len(extra) != len(sizes) or not all(0 <= at < size for at, size in zip(extra, sizes, strict=True)):
+        raise NotFound(f"no index {extra} in extra dimensions of sizes {sizes}")
+
+
+def check_level(meta: StackMeta, level: int) -> None:
+    """`NotFound` where a stack has no such level."""
+    if not 0 <= level < len(meta.levels):
+        raise NotFound(f"no level {level}: the stack has {len(meta.levels)}")
+
+
+def check_plane(meta: StackMeta, level: int, axis: int, index: int) -> None:
+    """`NotFound` where a stack has no such plane."""
+    check_level(meta, level)
+    if axis not in (0, 1, 2):
+        raise NotFound(f"no axis {axis}: 0 is across slices, 1 across rows, 2 across columns")
+    size = meta.levels[level].shape[axis]
+    if not 0 <= index < size:
+        raise NotFound(f"no plane {index} on axis {axis}: level {level} has {size}")
+
+
+@dataclass
+class ArrayFrames:
+    """Frames of an array in memory, with coarser levels made as they are asked for.
+
+    Parameters
+    ----------
+    array : ndarray
+        Stored values, ``[*extra, slice, row, column]``, samples last where ``described.samples`` is 3.
+    described : StackMeta
+        Its levels are replaced by the array's own.
+    """
+
+    array: np.ndarray
+    described: StackMeta
+    _coarse: dict[tuple[int, tuple[int, ...]], np.ndarray] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        space = self.array.ndim - len(self.described.dimensions) - (self.described.samples > 1)
+        if space != 3:
+            raise ValueError(f"expected 3 space dimensions, not {space}, in an array of shape {self.array.shape}")
+        first = len(self.described.dimensions)
+        slices, rows, columns = self.array.shape[first : first + 3]
+        levels = pyramid((slices, rows, columns)) if self.described.samples == 1 else (Level((slices, rows, columns)),)
+        self.described = replace(self.described, levels=levels, dtype=self.array.dtype.name)
+
+    def meta(self) -> StackMeta:
+        """What the frames are of."""
+        return self.described
+
+    def plane(self, level: int, axis: int, index: int, extra: tuple[int, ...] = ()) -> np.ndarray:
+        """Stored values of one plane; see `FrameSource.plane`."""
+        check_plane(self.described, level, axis, index)
+        return self.volume(level, extra).take(index, axis=axis)
+
+    def volume(self, level: int, extra: tuple[int, ...] = ()) -> np.ndarray:
+        """Stored values of a whole level; see `FrameSource.volume`."""
+        check_level(self.described, level)
+        check_extra(self.described, extra)
+        if level == 0:
+            return self.array[extra] if extra else self.array
+        if (level, extra) not in self._coarse:
+            self._coarse[level, extra] = halve(self.volume(level - 1, extra), self.described.padding)
+        return self._coarse[level, extra]
+
+
+def pyramid(shape: Triple, smallest: int = 64) -> tuple[Level, ...]:
+    """Levels by halving every axis that has more than one voxel, until the longest is no more than ``smallest``."""
+    levels = [Level(shape)]
+    while max(levels[-1].shape) > smallest:
+        last = levels[-1]
+        slices, rows, columns = (math.ceil(n / 2) for n in last.shape)
+        by = [f * (2 if n > 1 else 1) for f, n in zip(last.factors, last.shape, strict=True)]
+        levels.append(Level((slices, rows, columns), (by[0], by[1], by[2])))
+    return tuple(levels)
+
+
+def halve(array: np.ndarray, padding: tuple[float, float] | None = None) -> np.ndarray:
+    """Means of blocks of 2 along each axis, in the array's own type; padding takes no part in them.
+
+    The last block of an odd axis is a smaller one. A block of padding only stays padding.
+    """
+    pairs = [_halve(array[first : first + 2], padding) for first in range(0, len(array), 2)]
+    return np.concatenate(pairs)
+
+
+def _halve(array: np.ndarray, padding: tuple[float, float] | None) -> np.ndarray:
+    valid = np.ones(array.shape, bool) if padding is None else ~((array >= padding[0]) & (array <= padding[1]))
+    blocks, counts = np.where(valid, array, 0).astype(np.float64), valid.astype(np.float64)
+    for axis in range(array.ndim):
+        starts = np.arange(0, array.shape[axis], 2)
+        blocks, counts = (np.add.reduceat(a, starts, axis=axis) for a in (blocks, counts))
+    means = blocks / np.maximum(counts, 1)
+    if padding is not None:
+        means[counts == 0] = padding[0]
+    return (means if array.dtype.kind == "f" else np.rint(means)).astype(array.dtype)

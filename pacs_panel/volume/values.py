@@ -1,0 +1,124 @@
+"""What the numbers of a stack mean: type, slope and intercept, unit, windows, padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pacs_panel.model import ImageHeader
+from pacs_panel.pixels import decode, intensity
+
+Array = np.ndarray
+CT = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What is true of all planes of a stack, and, where planes differ, of each.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+        The smallest that holds every stored value.
+    slopes, intercepts : tuple of float
+        ``value = stored * slope + intercept``; one a plane, planes in C order of ``(*extra, slice)``.
+    paddings : tuple of (low, high) or None
+        Stored values that mean "no image here", both inclusive; one a plane.
+    unit : str
+        Of the physical values.
+    windows : tuple of (centre, width, name)
+        Presets in physical values, those of the middle plane's header first.
+    voi_function, photometric : str
+        Of the middle plane.
+    """
+
+    dtype: np.dtype
+    slopes: tuple[float, ...]
+    intercepts: tuple[float, ...]
+    paddings: tuple[tuple[int, int] | None, ...]
+    unit: str = ""
+    windows: tuple[tuple[float, float, str], ...] = ()
+    voi_function: str = "LINEAR"
+    photometric: str = "MONOCHROME2"
+
+    @property
+    def uniform(self) -> bool:
+        """Whether one slope and one intercept hold for all planes."""
+        return len(set(self.slopes)) <= 1 and len(set(self.intercepts)) <= 1
+
+    @property
+    def padding(self) -> tuple[int, int] | None:
+        """The padding of all planes; ``None`` where there is none, or where planes differ in it."""
+        return self.paddings[0] if len(set(self.paddings)) == 1 else None
+
+    @property
+    def needs_mask(self) -> bool:
+        """Whether values of the array called ``image`` do not tell what is padding."""
+        return any(self.paddings) and not (self.uniform and self.padding)
+
+
+def of(images: Sequence[ImageHeader], modality: str = "", body_part: str = "") -> Values:
+    """What the values of these planes mean; one header a plane, all of the same pixel type."""
+    middle = images[len(images) // 2]
+    windows = intensity.windows(middle, modality, body_part)
+    return Values(
+        dtype=dtype(middle),
+        slopes=tuple(1.0 if image.slope is None else float(image.slope) for image in images),
+        intercepts=tuple(float(image.intercept or 0.0) for image in images),
+        paddings=tuple(image.padding for image in images),
+        unit=intensity.unit(middle, modality),
+        windows=tuple((window.centre, window.width, window.name) for window in windows),
+        voi_function=middle.voi_function,
+        photometric=middle.photometric,
+    )
+
+
+def dtype(image: ImageHeader) -> np.dtype:
+    """The smallest type that holds the stored values; signed ones take two bytes at least, as viewers expect."""
+    stored = decode.dtype(image)
+    if stored.kind == "f":
+        return stored
+    sizes = (2, 4, 8) if image.signed else (1, 2, 4, 8)
+    size = next(size for size in sizes if 8 * size >= image.bits_stored)
+    return np.dtype(f"{stored.kind}{size}")
+
+
+def physical(stored: Array, values: Values) -> Array:
+    """Physical values, float32, of a whole array of stored ones ``(*extra, slice, row, column)``."""
+    if values.uniform:
+        return intensity.physical(stored, values.slopes[0], values.intercepts[0])
+    out = np.empty(stored.shape, np.float32)
+    planes = zip(_planes(stored), _planes(out), values.slopes, values.intercepts, strict=True)
+    for source, target, slope, intercept in planes:
+        target[...] = intensity.physical(source, slope, intercept)
+    return out
+
+
+def mask(stored: Array, values: Values) -> Array:
+    """True where a stored value is padding."""
+    out = np.zeros(stored.shape, bool)
+    for source, target, padding in zip(_planes(stored), _planes(out), values.paddings, strict=True):
+        if padding is not None:
+            np.logical_and(source >= padding[0], source <= padding[1], out=target)
+    return out
+
+
+def _planes(array: Array) -> Array:
+    return array.reshape(-1, *array.shape[-2:])
+
+
+def facts(values: Values) -> dict[str, Any]:
+    """What a viewer needs to know, of the array called ``image``, as plain JSON types."""
+    return {
+        "dtype": (values.dtype if values.uniform else np.dtype(np.float32)).name,
+        "slope": values.slopes[0] if values.uniform else 1.0,
+        "intercept": values.intercepts[0] if values.uniform else 0.0,
+        "unit": values.unit,
+        "windows": [list(window) for window in values.windows],
+        "voi_function": values.voi_function,
+        "padding": list(values.padding) if values.uniform and values.padding else None,
+        "photometric": values.photometric,
+    }

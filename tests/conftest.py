@@ -1,0 +1,90 @@
+"""What all tests share: the real data, peers, one demo archive, and a process without anybody's settings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+HERE = Path(__file__).parent
+DATA = "PACS_PANEL_DATA"
+
+pytest_plugins = ["pytester", *(["tests.browser_fixtures"] if (HERE / "browser_fixtures.py").exists() else [])]
+
+hypothesis.settings.register_profile("derandomised", derandomize=True, database=None, deadline=None, print_blob=False)
+hypothesis.settings.load_profile("derandomised")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("pacs_panel")
+    group.addoption("--require-peers", action="store_true", help="fail, not skip, where a peer or a browser is missing")
+    group.addoption("--require-data", action="store_true", help="fail, not skip, where the real data are missing")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests share one worker and peer tests another, so neither competes with itself for ports or cores."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+        elif item.get_closest_marker("peer"):
+            item.add_marker(pytest.mark.xdist_group("peer"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    names = [name for marker in item.iter_markers("peer") for name in marker.args]
+    if item.get_closest_marker("browser"):
+        names.append("chromium")
+    for name in names:
+        if find_peer(name) is None:
+            absent(item.config, "--require-peers", f"{name} is not installed (`make test` as root installs it by apt)")
+
+
+def find_peer(name: str) -> Path | None:
+    """The program, first as the system has it: pynetdicom puts namesakes of dcmtk's programs on PATH."""
+    system = Path("/usr/bin", name)
+    found = str(system) if os.access(system, os.X_OK) else shutil.which(name)
+    return Path(found) if found else None
+
+
+def absent(config: pytest.Config, option: str, reason: str) -> None:
+    """Skip for want of something outside; a failure where the option says that it must be there."""
+    if config.getoption(option):
+        pytest.fail(f"{reason}; {option} is set", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_settings_from_outside() -> Iterator[None]:
+    """Whoever runs the tests may have settings of their own; only the place of the real data counts here."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("PACS_PANEL_") and name != DATA]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture
+def peer() -> Callable[[str], Path]:
+    """``peer("storescu")``: the full path of a program that the test's ``peer`` marker names."""
+
+    def path(name: str) -> Path:
+        found = find_peer(name)
+        assert found, f"{name} is missing: mark the test with @pytest.mark.peer({name!r})"
+        return found
+
+    return path
+
+
+@pytest.fixture(scope="session")
+def data(request: pytest.FixtureRequest) -> Path:
+    """The folder of real DICOM; never written to."""
+    folder = Path(os.environ.get(DATA) or HERE.parent.parent / "shared" / "data")
+    if not folder.is_dir():
+        absent(request.config, "--require-data", f"no real data: {DATA} is not set and ../shared/data is not there")
+    return folder
+
+
+# -- the demo archive, built once a session ----------------------------------------------------------------------------

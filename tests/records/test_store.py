@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from pacs_panel.errors import ArchiveError, NotFound
+from pacs_panel.records import schema
+from pacs_panel.records.store import Records
+from pacs_panel.records.values import Reference, Session, Trashed
+
+REFERENCE = Reference("/data/a.dcm", 0, 900, 900, 5, "f", "d", "lung", 7)
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Records:
+    return Records(tmp_path / "records.sqlite")
+
+
+def test_meta(records: Records) -> None:
+    assert records.meta("archive") is None
+    records.set_meta("archive", "a1")
+    records.set_meta("archive", "a2")
+    assert Records(records.path).meta("archive") == "a2"
+
+
+def test_sessions(records: Records) -> None:
+    first, second = Session("s2", "folder", "lung", 1), Session("s1", "zip", "", 2)
+    records.begin(second)
+    records.begin(first)
+    assert records.sessions() == [first, second]
+    records.finish("s2", 9)
+    assert records.sessions(unfinished=True) == [second]
+    assert records.sessions()[0] == replace(first, finished=9)
+    with pytest.raises(NotFound):
+        records.finish("s3", 9)
+
+
+def test_references(records: Records) -> None:
+    member = replace(REFERENCE, offset=512, received=6)
+    records.refer([REFERENCE, member])
+    assert list(records.references()) == [member, REFERENCE]
+    newer = replace(REFERENCE, mtime_ns=6, file_digest="g", received=8)
+    records.refer([newer])
+    records.refer([])
+    assert list(records.references()) == [member, newer]
+
+
+def test_trash(records: Records) -> None:
+    one, two = Trashed("series", "k", 5, "local"), Trashed("instance", "1.2.3", 4, "local")
+    records.trash(one)
+    records.trash(two)
+    assert records.trashed() == [two, one]
+    records.restore("series", "k")
+    assert records.trashed() == [two]
+    with pytest.raises(NotFound):
+        records.restore("series", "k")
+
+
+def test_migrations_lead_to_the_tables(records: Records) -> None:
+    found = inspect(create_engine(f"sqlite:///{records.path}"))
+    assert set(found.get_table_names()) == set(schema.metadata.tables)
+    for name, table in schema.metadata.tables.items():
+        columns = {c["name"]: (str(c["type"]), c["nullable"]) for c in found.get_columns(name)}
+        assert columns == {c.name: (str(c.type), c.nullable) for c in table.columns}
+        assert found.get_pk_constraint(name)["constrained_columns"] == [c.name for c in table.primary_key]
+
+
+def test_later_versions_and_garbage_are_refused(records: Records, tmp_path: Path) -> None:
+    with sqlite3.connect(records.path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(ArchiveError, match="later version"):
+        Records(records.path)
+    (tmp_path / "garbage").write_bytes(b"nothing of the kind " * 500)
+    with pytest.raises(ArchiveError, match="backup"):
+        Records(tmp_path / "garbage")
+
+
+def test_opening_again_changes_nothing(records: Records) -> None:
+    records.refer([REFERENCE])
+    with pickle.loads(pickle.dumps(records)) as again:
+        assert list(again.references()) == [REFERENCE]
+
+
+def write(path: Path, start: object, name: str) -> None:
+    """In another process: make or open the records, and write."""
+    start.wait()  # type: ignore[attr-defined]
+    records = Records(path)
+    for number in range(20):
+        records.begin(Session(f"{name}{number}", "folder", "", number))
+
+
+def test_two_processes_make_and_write_them_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(2)
+    path = tmp_path / "records.sqlite"
+    writers = [context.Process(target=write, args=(path, start, name)) for name in "ab"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert len(Records(path).sessions()) == 40
