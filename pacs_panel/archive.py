@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pacs_panel.attributes import Level
 from pacs_panel.dicom import full
-from pacs_panel.errors import Ambiguous, NotFound, NotYetShown, SeveralStacks
+from pacs_panel.errors import Ambiguous, BadQuery, NotFound, NotYetShown, SeveralStacks
 from pacs_panel.index.criteria import criteria
 from pacs_panel.index.search import Search
 from pacs_panel.index.store import Index
@@ -19,8 +19,10 @@ from pacs_panel.keep.originals import open_original, read_original
 from pacs_panel.keep.quarantine import Refused, quarantined
 from pacs_panel.model import LOCAL, Kept, Principal, Revision
 from pacs_panel.pipeline.admit import Import, Progress, admit, recover
+from pacs_panel.pipeline.export import FORMATS, export_originals, export_volumes
 from pacs_panel.pipeline.reindex import references, reindex
 from pacs_panel.pipeline.settle import settle
+from pacs_panel.pipeline.trash import remove, restore
 from pacs_panel.pipeline.verify import Verification, verify
 from pacs_panel.policy import ALLOW_LOCAL, Action, Rule, authorize
 from pacs_panel.receive.report import Report
@@ -28,7 +30,6 @@ from pacs_panel.records.store import Records
 from pacs_panel.records.values import Session, Trashed
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
-from pacs_panel.storage.faults import reach
 from pacs_panel.storage.files import lock
 from pacs_panel.storage.folder import MEMORY, open_folder
 
@@ -86,10 +87,7 @@ class Archive:
     ) -> None:
         self.root, self.settings, self.principal = root, settings, principal
         self._rules, self._temporary = rules, temporary
-        self._index, self._records = shared or (
-            Index(root / layout.INDEX, settings),
-            Records(root / layout.RECORDS),
-        )
+        self._index, self._records = shared or (Index(root / layout.INDEX, settings), Records(root / layout.RECORDS))
 
     def __enter__(self) -> Self:
         return self
@@ -140,14 +138,10 @@ class Archive:
             Where to run; by default ``settings.workers`` processes.
         progress : callable, optional
             Told after every batch.
-
-        Returns
-        -------
-        Report
         """
         self._may("write")
-        given = (paths,) if isinstance(paths, str | Path) else tuple(paths)
         self.recover()
+        given = (paths,) if isinstance(paths, str | Path) else tuple(paths)
         session = sessions.new_session()
         self._records.begin(Session(session, "import", collection, time.time_ns()))
         report = admit(
@@ -180,9 +174,9 @@ class Archive:
     # -- asking --------------------------------------------------------------------------------------------------------
 
     def search(
-        self, level: Level = "series", *, order: Sequence[tuple[str, str]] | None = None, **keywords: object
+        self, level: Level = "series", *, order: Sequence[tuple[str, str]] | None = None, **keywords: Any
     ) -> Search:
-        """A lazy search; see `pacs_panel.index.search.Search`.
+        """Search lazily; see `pacs_panel.index.search.Search`.
 
         Parameters
         ----------
@@ -320,6 +314,26 @@ class Archive:
 
         return image_view(stack_frames(self, uid, stack), transport="message")
 
+    def export(self, uid: str, target: str | Path, form: str = "dicom") -> list[Path]:
+        """Write a series to files: the received bytes, or its volumes.
+
+        Parameters
+        ----------
+        uid : str
+            Series Instance UID, or key of a series.
+        target : str or Path
+            Folder; made where there is none. Nothing in it is overwritten.
+        form : str
+            ``dicom`` (as received), ``nifti``, ``zarr`` (OME-Zarr), or ``png`` (the middle slice).
+        """
+        if form not in FORMATS:
+            raise BadQuery(f"no format {form!r}: one of {', '.join(FORMATS)}")
+        if form == "dicom":
+            return list(export_originals(self.root, self.objects(uid), Path(target)))
+        if not (revision := self.revision(uid)).stacks:
+            raise NotYetShown(f"series {uid}: {revision.note}")
+        return list(export_volumes(self.root, revision, Path(target), form))
+
     # -- looking after it ----------------------------------------------------------------------------------------------
 
     def verify(self, *, executor: Any = None, progress: Callable[[int], None] = lambda _: None) -> Verification:
@@ -330,10 +344,8 @@ class Archive:
     def remove(self, uid: str, level: Level = "series") -> int:
         """Put a study, a series or an object into the trash; gives the number of object versions."""
         self._may("remove")
-        key = str(self.find(uid, level)["key" if level != "instance" else "SOPInstanceUID"])
-        self._records.trash(Trashed(level, key, time.time_ns(), self.principal.name))
-        reach(self.settings, "trash.recorded")
-        return self._index.trash(level, key)
+        key = str(self.find(uid, level)["SOPInstanceUID" if level == "instance" else "key"])
+        return remove(self._index, self._records, level, key, self.principal, self.settings)
 
     def trash(self) -> list[Trashed]:
         """What is in the trash."""
@@ -343,15 +355,12 @@ class Archive:
     def restore(self, uid: str, level: Level = "series") -> int:
         """Take out of the trash what `remove` put there; ``uid`` is what was removed, or its key."""
         self._may("remove")
-        waiting = {trashed.key for trashed in self._records.trashed() if trashed.level == level}
-        keys = tuple(key for key in self._index.keys_of(uid, level) if key in waiting)
-        if len(keys) != 1:
-            raise Ambiguous(f"{level} {uid}: {len(keys)} in the trash have this UID", keys) if keys else NotFound(
-                f"there is no {level} {uid} in the trash"
-            )
-        restored = self._index.restore(level, keys[0])
-        self._records.restore(level, keys[0])
-        return restored
+        return restore(self._index, self._records, level, uid)
+
+    def imports(self) -> list[Session]:
+        """Imports that were begun, oldest first; one without an end runs, or was interrupted."""
+        self._may("administer")
+        return self._records.sessions()
 
     def quarantine(self) -> list[Refused]:
         """What was refused, and why."""
@@ -390,5 +399,3 @@ class Archive:
         if not all(granted):
             return None
         return tuple(criteria(level, **allowed) for allowed in granted)
-
-

@@ -232,8 +232,8 @@ class Passport:
     ----------
     verdict : str
         ``regular``: an upright grid. ``sheared``: an even grid whose slices are shifted along themselves (gantry
-        tilt). ``irregular``: ordered and parallel, but not evenly spaced, or with slices missing. ``stack``: images that
-        are not a volume.
+        tilt). ``irregular``: ordered and parallel, but not evenly spaced, or with slices missing. ``stack``: images
+        that are not a volume.
     reason : str
         The verdict in words.
     shape : tuple of 3 ints

@@ -44,6 +44,8 @@ class Settings:
         Decoded volumes that a server keeps at hand.
     poll_seconds : float
         How often a process asks the index what has changed.
+    archive : str
+        Address of the archive that commands use unless they are given one.
     fault : str
         For tests only: name of a `pacs_panel.storage.faults` point, optionally ``name:n`` for the n-th time it is
         reached, at which the process kills itself.
@@ -59,6 +61,7 @@ class Settings:
     batch: int = 500
     cache_bytes: int = 1024 * MIB
     poll_seconds: float = 1.0
+    archive: str = "pacs-archive"
     fault: str = ""
 
     @classmethod

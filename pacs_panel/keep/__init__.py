@@ -1,0 +1,1 @@
+"""Keep: originals, byte for byte, in packs; quarantine for what was refused."""

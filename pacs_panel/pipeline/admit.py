@@ -36,6 +36,7 @@ from pacs_panel.storage.files import lock, open_range, write_atomic
 
 BATCH_BYTES = 32 * MIB
 SESSION = "session.json"
+NOTES = frozenset({"system file", "DICOMDIR", "folder read already"})  # said in the report; nothing was refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,13 @@ def _batches(root: Path, session: str, what: Import, settings: Settings, report:
 
 
 def _batch(
-    root: Path, session: str, what: Import, settings: Settings, batch: list[Candidate], start: int, number: Iterator[int]
+    root: Path,
+    session: str,
+    what: Import,
+    settings: Settings,
+    batch: list[Candidate],
+    start: int,
+    number: Iterator[int],
 ) -> Batch:
     return Batch(
         root, session, tuple(batch), start + next(number) * settings.batch, what.collection, what.in_place, settings
@@ -133,7 +140,7 @@ def _batch(
 
 def _note_refusal(root: Path, refusal: Refusal, report: Report) -> None:
     report.refuse(refusal.origin, refusal.error)
-    if refusal.error.reason != "system file":
+    if refusal.error.reason not in NOTES:
         refuse(root, refusal.origin, refusal.error, None)
 
 
@@ -145,7 +152,7 @@ def commit(
     report: Report,
     recorded: Callable[[Sequence[Arrival]], None] = lambda _: None,
 ) -> None:
-    """Decide identities and commit one batch; alone among all processes, so that no two decide about the same object."""
+    """Decide identities and commit one batch; alone among all processes: no two decide about the same object."""
     with lock(root / layout.admit_lock()):
         fresh = _decide(root, index, results, settings, report)
         reach(settings, "admit.decided")

@@ -181,9 +181,7 @@ def _keys(head: Header, collection: str) -> Keys:
     return Keys(patient, study, layout.series_key(study, identity.series_uid, identity.sop_class_uid))
 
 
-def arrival(
-    head: Header, keys: Keys, digests: Digests, location: Location, received: int, collection: str
-) -> Arrival:
+def arrival(head: Header, keys: Keys, digests: Digests, location: Location, received: int, collection: str) -> Arrival:
     """What the index is told of an object whose bytes lie at ``location``."""
     identity = head.identity
     kept = Kept(

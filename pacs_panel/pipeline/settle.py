@@ -111,5 +111,3 @@ def _build(job: Job) -> Revision:
 
 def _kind(kept: Kept) -> Kind:
     return kind(kept.sop_class_uid, "", kept.image)
-
-

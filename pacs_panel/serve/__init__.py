@@ -1,0 +1,1 @@
+"""Serving: one process with the dashboard and the frames that it draws."""

@@ -1,0 +1,1 @@
+"""Storage: where everything lies, and how it is written so that nothing is half there."""

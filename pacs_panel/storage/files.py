@@ -28,20 +28,25 @@ class RangeFile(io.RawIOBase):
         self._offset, self._length, self._position = offset, length, 0
 
     def readable(self) -> bool:
+        """True: it is read only."""
         return True
 
     def seekable(self) -> bool:
+        """True."""
         return True
 
     def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
+        """Set the position within the range."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length}[whence]
         self._position = max(0, start + position)
         return self._position
 
     def tell(self) -> int:
+        """The position within the range."""
         return self._position
 
     def readinto(self, buffer: Buffer, /) -> int:
+        """Read at the position into ``buffer``; gives the number of bytes, 0 at the end."""
         view = memoryview(buffer).cast("B")
         count = min(len(view), self._length - self._position)
         if count <= 0:
@@ -51,6 +56,7 @@ class RangeFile(io.RawIOBase):
         return got
 
     def close(self) -> None:
+        """Close the file; may be repeated."""
         if not self.closed:
             os.close(self._fd)
         super().close()

@@ -51,7 +51,7 @@ def _folder(text: str) -> Path:
 
 def make(root: Path) -> Path:
     """Make an empty archive in a new or empty folder; `archive.toml` is written last."""
-    if root.exists() and (not root.is_dir() or set(p.name for p in root.iterdir()) - set(layout.DIRECTORIES)):
+    if root.exists() and (not root.is_dir() or {p.name for p in root.iterdir()} - set(layout.DIRECTORIES)):
         raise ArchiveError(f"{root} is not an archive, and not empty; give an empty or a new folder")
     for name in layout.DIRECTORIES:
         (root / name).mkdir(parents=True, exist_ok=True)

@@ -48,8 +48,7 @@ def ct_tilted(*, tilt: float = 15.0, **options: Unpack[Options]) -> PhantomSerie
     lean = radians(tilt)
     columns = np.array([(1, 0, 0), (0, cos(lean), sin(lean)), (0, 0, 1)], dtype=float).T
     defaults = CT | Options(orientation=columns, description="Tilted gantry", part="HEAD", slices=32)
-    verdict: Verdict = "sheared" if tilt else "regular"
-    return _ct(Context.of("ct tilted", defaults, options), verdict=verdict, more={"GantryDetectorTilt": decimal(tilt)})
+    return _ct(Context.of("ct tilted", defaults, options), more={"GantryDetectorTilt": decimal(tilt)})
 
 
 def ct_missing_slice(*, missing: int | None = None, **options: Unpack[Options]) -> PhantomSeries:
@@ -90,7 +89,7 @@ def pet_varying_slopes(**options: Unpack[Options]) -> PhantomSeries:
         for k, slope in enumerate(slopes)
     ])  # fmt: skip
     truth = Truth(
-        context.grid.affine, context.grid.spacing, scene.spheres, "regular", stored,
+        context.grid.affine, context.grid.spacing, scene.spheres, context.grid.verdict, stored,
         slopes, (0.0,) * slices, tuple(range(slices)), field=scene,
     )  # fmt: skip
     template = {**context.header("PT", PositronEmissionTomographyImageStorage), **_pet_series(context)}
@@ -114,7 +113,7 @@ def turned(x: float, y: float, z: float) -> NDArray[np.float64]:
 
 
 def _ct(
-    context: Context, noise: float = 0.0, keep: tuple[int, ...] | None = None, verdict: Verdict = "regular",
+    context: Context, noise: float = 0.0, keep: tuple[int, ...] | None = None, verdict: Verdict | None = None,
     more: Values | None = None,
 ) -> PhantomSeries:  # fmt: skip
     grid = context.grid
@@ -123,7 +122,9 @@ def _ct(
     stored = np.empty((len(keep), *grid.shape[1:]), np.uint16)
     for n, k in enumerate(keep):
         stored[n] = _stored_hu(context, scene, k, noise)
-    truth = Truth(grid.affine, grid.spacing, scene.spheres, verdict, stored, (1.0,), (-1024.0,), keep, field=scene)
+    truth = Truth(
+        grid.affine, grid.spacing, scene.spheres, verdict or grid.verdict, stored, (1.0,), (-1024.0,), keep, field=scene
+    )
     template = {
         **context.header("CT", CTImageStorage),
         "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"], "PatientPosition": "HFS",
@@ -163,7 +164,7 @@ def _mr(context: Context, levels: Levels, seconds: tuple[float, ...], more: Valu
     }  # fmt: skip
     dynamic = bool(more)
     truth = Truth(
-        grid.affine, grid.spacing, scene.spheres, "regular", stored if dynamic else stored[0],
+        grid.affine, grid.spacing, scene.spheres, grid.verdict, stored if dynamic else stored[0],
         slices=tuple(range(grid.shape[0])), times=seconds, field=scene,
     )  # fmt: skip
 

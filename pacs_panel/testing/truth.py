@@ -69,6 +69,14 @@ class Grid:
         slices, rows, columns = self.shape
         return self.at((slices - 1) / 2, (rows - 1) / 2, (columns - 1) / 2)
 
+    @property
+    def verdict(self) -> Verdict:
+        """``sheared`` where the step from slice to slice leans away from their normal, ``regular`` otherwise."""
+        across, down, step = self.affine[:3, :3].T
+        normal = np.cross(across, down)
+        lean = np.linalg.norm(np.cross(normal, step)) / np.linalg.norm(normal) / np.linalg.norm(step)
+        return "sheared" if lean > 1e-6 else "regular"
+
     def at(self, slice_: float, row: float, column: float) -> Floats:
         """LPS mm of one index, which may lie between voxels."""
         point: Floats = self.affine[:3] @ (column, row, slice_, 1.0)

@@ -21,7 +21,7 @@ from pacs_panel.errors import PacsPanelError, TooLarge
 from pacs_panel.geometry.stack import RULES, stacks
 from pacs_panel.model import VERDICTS, ImageHeader, Kept, Location, Passport, Revision, Stack, Tolerance
 from pacs_panel.pixels import decode, render
-from pacs_panel.pixels.intensity import Window, physical
+from pacs_panel.pixels.intensity import physical
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
 from pacs_panel.storage.files import sync_folder, write_atomic
@@ -175,9 +175,7 @@ def thumbnail(image: Array, values: Values, passport: Passport) -> bytes:
     shown = physical(stored, values.slopes[0], values.intercepts[0]) if values.uniform else stored
     low, high = values.padding if values.uniform and values.padding else (1, 0)
     mask = (stored >= low) & (stored <= high)
-    window = Window(*values.windows[0], values.voi_function) if values.windows else None
-    if window is not None and not window.width > (1 if window.function == "LINEAR" else 0):
-        window = None
+    window = meanings.default_window(meanings.facts(values))
     return render.thumbnail(
         shown,
         spacing=passport.spacing[1:],

@@ -55,6 +55,11 @@ class ZarrFrames:
         """Where the voxels are."""
         return Passport.from_dict(self._ours["passport"])
 
+    @property
+    def uniform(self) -> bool:
+        """Whether one slope and intercept hold for all slices, so that ``image`` holds stored values."""
+        return bool(self._ours["uniform"])
+
     @cached_property
     def levels(self) -> tuple[Level, ...]:
         """Resolutions, finest first."""

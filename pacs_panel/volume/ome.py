@@ -86,14 +86,12 @@ def _write_level(
     store: Store, place: str, image: Array, mask: Array | None, values: Values, passport: Passport, level: Level
 ) -> None:
     names = axes(passport)
-    # Coarse levels are what is shown first and refined later: they are read often, and small.
-    codec = "zstd" if max(level.factors) == 1 else "lz4"
-    store.array(f"{place}/{IMAGE}", image, names, _cf(values), codec)
+    store.array(f"{place}/{IMAGE}", image, names, _cf(values))
     if mask is not None:
         store.array(f"{place}/{MASK}", mask.view(np.uint8), names, {"long_name": "padding"})
     for name, size in zip(names[:-3], image.shape, strict=False):
         store.line(f"{place}/{name}", _extra_values(passport, name, size), (name,), {})
-    lines = zip(grid.SPACE, coordinates(passport, level), _units(passport), strict=True)
+    lines = zip(grid.SPACE, coordinates(passport, level), units(passport), strict=True)
     for name, line, unit in lines:
         store.line(f"{place}/{name}", line, (name,), {"units": unit} if unit else {})
 
@@ -138,7 +136,7 @@ def distances(passport: Passport) -> Array:
     return (positions - positions[0]) @ affines.unit(step)
 
 
-def _units(passport: Passport) -> tuple[str, str, str]:
+def units(passport: Passport) -> tuple[str, str, str]:
     """Unit of each space axis; none where the spacing isn't known."""
     plane = "" if passport.calibration == "none" else "mm"
     return ("" if passport.step_normal is None else "mm", plane, plane)
@@ -158,7 +156,7 @@ def multiscales(passport: Passport, levels: Sequence[Level]) -> dict[str, Any]:
     """OME-Zarr 0.5 metadata: where each level lies in the space of the image's own axes."""
     extra = grid.extra_axes(passport.dimensions)
     made: list[dict[str, Any]] = [{"name": n, "type": {"t": "time", "c": "channel"}[n]} for n in extra]
-    for name, unit in zip(grid.SPACE, _units(passport), strict=True):
+    for name, unit in zip(grid.SPACE, units(passport), strict=True):
         made.append({"name": name, "type": "space"} | ({"unit": "millimeter"} if unit else {}))
     datasets = []
     for number, level in enumerate(levels):

@@ -30,16 +30,18 @@ Array = np.ndarray
 Shape = tuple[int, ...]
 Box = tuple[tuple[int, int], ...]
 
+CODEC = "zstd"  # blocks of other codecs may be larger than asked for
 MISSING = (1 << 64) - 1  # offset and length of a chunk that was never written
 HEADER = 16  # bytes of a blosc chunk before its block offsets
 RAW, WHOLE = 0x02, 0x10  # blosc flags: chunk not compressed; blocks not split into one stream a byte of the type
+blosc.use_threads = False  # as zarr-python sets it: blosc's own threads are no faster, and one call at a time
 GROUP = 2 << 20  # bytes decoded at once: what stays in a core's cache
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
-def write(folder: Path, array: Array, chunk: Shape, shard: Shape, codec: str) -> dict[str, Any]:
+def write(folder: Path, array: Array, chunk: Shape, shard: Shape) -> dict[str, Any]:
     """Write the shards of an array in its folder; the metadata is the caller's.
 
     Parameters
@@ -47,8 +49,6 @@ def write(folder: Path, array: Array, chunk: Shape, shard: Shape, codec: str) ->
     array : ndarray
     chunk, shard : tuple of int
         Shapes; a shard is a whole number of chunks.
-    codec : str
-        As blosc calls it.
 
     Returns
     -------
@@ -56,14 +56,14 @@ def write(folder: Path, array: Array, chunk: Shape, shard: Shape, codec: str) ->
         Configuration of Zarr's ``blosc`` codec.
     """
     block = math.prod(grid.block_shape(chunk)) * array.itemsize
-    encoder = blosc.Blosc(codec, clevel=1, shuffle=blosc.BITSHUFFLE, blocksize=block)
+    encoder = blosc.Blosc(CODEC, clevel=1, shuffle=blosc.BITSHUFFLE, blocksize=block)
     for number in np.ndindex(*(-(-n // s) for n, s in zip(array.shape, shard, strict=True))):
         part = tuple(slice(i * s, (i + 1) * s) for i, s in zip(number, shard, strict=True))
         path = folder.joinpath("c", *map(str, number))
         path.parent.mkdir(parents=True, exist_ok=True)
         counts = tuple(s // c for s, c in zip(shard, chunk, strict=True))
         _write_shard(path, array[part], counts, chunk, encoder)
-    return {"typesize": array.itemsize, "cname": codec, "clevel": 1, "shuffle": "bitshuffle", "blocksize": block}
+    return {"typesize": array.itemsize, "cname": CODEC, "clevel": 1, "shuffle": "bitshuffle", "blocksize": block}
 
 
 def _write_shard(path: Path, array: Array, counts: Shape, chunk: Shape, encoder: Any) -> None:
@@ -90,8 +90,8 @@ def _write_shard(path: Path, array: Array, counts: Shape, chunk: Shape, encoder:
 
 @dataclass(frozen=True)
 class _Shard:
-    data: mmap.mmap
-    index: Array  # (chunks, 2): offset, length
+    data: memoryview  # of the mapped file
+    index: list[list[int]]  # offset and length of each chunk
 
 
 class ShardedArray:
@@ -129,6 +129,10 @@ class ShardedArray:
     def ndim(self) -> int:
         """Number of axes."""
         return len(self.shape)
+
+    @cached_property
+    def _chunks_per_shard(self) -> tuple[int, ...]:
+        return tuple(s // c for s, c in zip(self.shard, self.chunk, strict=True))
 
     @cached_property
     def _blocks_per_chunk(self) -> tuple[int, ...]:
@@ -178,7 +182,10 @@ class ShardedArray:
 
     def _fill(self, group: Sequence[tuple[int, ...]], box: Box, out: Array) -> None:
         """Decode a group of blocks, and copy what lies in the box."""
-        decoded = self._decode(group)
+        try:
+            decoded = self._decode(group)
+        except (RuntimeError, struct.error):  # what blosc, and a cut header, raise
+            raise Damaged(f"values of {self.folder.parent.name}/{self.folder.name} cannot be decoded: rebuild") from None
         for block, number in zip(decoded, group, strict=True):
             source, target = [], []
             for at, size, (start, stop) in zip(number, self.block, box, strict=True):
@@ -199,6 +206,9 @@ class ShardedArray:
             elif _joins(chunk, size, flags):
                 flags = chunk[2]
                 packed.append((number, _block(chunk, inner)))
+            elif chunk[2] & RAW:
+                raw = chunk[HEADER + inner * size : HEADER + (inner + 1) * size]
+                decoded[number] = np.frombuffer(raw, self.dtype).reshape(self.block)
             else:
                 values = np.frombuffer(blosc.decompress(chunk), self.dtype)
                 decoded[number] = values.reshape(-1, *self.block)[inner]
@@ -208,27 +218,26 @@ class ShardedArray:
 
     def _chunk(self, at: tuple[int, ...]) -> tuple[memoryview | None, int]:
         """The compressed chunk that holds a block, if there is one, and the block's number in it."""
-        per = self._blocks_per_chunk
-        chunk = [a // p for a, p in zip(at, per, strict=True)]
-        inner = int(np.ravel_multi_index([a % p for a, p in zip(at, per, strict=True)], per))
-        counts = [s // c for s, c in zip(self.shard, self.chunk, strict=True)]
-        shard = self._shard(tuple(a // n for a, n in zip(chunk, counts, strict=True)))
-        number = np.ravel_multi_index([a % n for a, n in zip(chunk, counts, strict=True)], counts)
-        offset, length = map(int, shard.index[number])
-        if offset == MISSING:
-            return None, inner
-        return memoryview(shard.data)[offset : offset + length], inner
+        shard, number, inner = [], 0, 0
+        for place, blocks, chunks in zip(at, self._blocks_per_chunk, self._chunks_per_shard, strict=True):
+            chunk, block = divmod(place, blocks)
+            whole, part = divmod(chunk, chunks)
+            shard.append(whole)
+            number, inner = number * chunks + part, inner * blocks + block
+        found = self._shard(tuple(shard))
+        offset, length = found.index[number]
+        return (None if offset == MISSING else found.data[offset : offset + length]), inner
 
     def _shard(self, number: tuple[int, ...]) -> _Shard:
         if number not in self._open:
             path = self.folder.joinpath("c", *map(str, number))
             with path.open("rb") as file:
                 data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            chunks = math.prod(s // c for s, c in zip(self.shard, self.chunk, strict=True))
+            chunks = math.prod(self._chunks_per_shard)
             table = data[-16 * chunks - 4 : -4]
             if struct.unpack("<I", data[-4:])[0] != google_crc32c.value(table):
                 raise Damaged(f"the index of shard {path.relative_to(self.folder.parents[1])} is damaged: rebuild")
-            self._open[number] = _Shard(data, np.frombuffer(table, "<u8").reshape(chunks, 2))
+            self._open[number] = _Shard(memoryview(data), np.frombuffer(table, "<u8").reshape(chunks, 2).tolist())
         return self._open[number]
 
 
@@ -247,9 +256,10 @@ def _block(chunk: memoryview, number: int) -> memoryview:
 
 def _decompress(packed: list[tuple[int, memoryview]], flags: int, size: int, itemsize: int, decoded: Array) -> None:
     """Join blocks, which are all compressed alike, into one blosc chunk, and decode that in one call."""
-    starts = np.cumsum([HEADER + 4 * len(packed), *(len(block) for _, block in packed)], dtype="<u4")
-    header = struct.pack("<BBBBIII", 2, 1, flags, itemsize, size * len(packed), size, int(starts[-1]))
-    joined = b"".join([header, starts[:-1].tobytes(), *(block for _, block in packed)])
+    first = HEADER + 4 * len(packed)
+    *starts, end = itertools.accumulate((len(block) for _, block in packed), initial=first)
+    header = struct.pack("<BBBBIII", 2, 1, flags, itemsize, size * len(packed), size, end)
+    joined = b"".join([header, np.asarray(starts, "<u4").tobytes(), *(block for _, block in packed)])
     if len(packed) == len(decoded):
         blosc.decompress(joined, decoded)
     else:

@@ -40,19 +40,17 @@ class Store:
         """Add a group; its parent must be there."""
         self._nodes[path] = _group(attributes)
 
-    def array(self, path: str, array: Array, names: Sequence[str], attributes: Json, codec: str = "zstd") -> None:
+    def array(self, path: str, array: Array, names: Sequence[str], attributes: Json) -> None:
         """Add an array ``(..., slice, row, column)``, compressed in one shard, or several where it is large.
 
         Parameters
         ----------
         names : sequence of str
             Dimension names.
-        codec : str
-            ``zstd`` is small, ``lz4`` fast to read.
         """
         chunk = grid.chunk_shape(array.shape)
         shard = grid.shard_shape(array.shape, chunk, array.itemsize)
-        options = shards.write(self._folder / path, array, chunk, shard, codec)
+        options = shards.write(self._folder / path, array, chunk, shard)
         inner = {
             "chunk_shape": chunk,
             "codecs": [BYTES, {"name": "blosc", "configuration": options}],

@@ -10,6 +10,7 @@ import numpy as np
 
 from pacs_panel.model import ImageHeader
 from pacs_panel.pixels import decode, intensity
+from pacs_panel.pixels.intensity import Window
 
 Array = np.ndarray
 CT = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
@@ -122,3 +123,11 @@ def facts(values: Values) -> dict[str, Any]:
         "padding": list(values.padding) if values.uniform and values.padding else None,
         "photometric": values.photometric,
     }
+
+
+def default_window(facts: dict[str, Any]) -> Window | None:
+    """The first window of a stack's `facts` that can be drawn; ``None`` where an automatic one is due."""
+    for centre, width, name in facts["windows"]:
+        if width > (1 if facts["voi_function"] == "LINEAR" else 0):
+            return Window(centre, width, name, facts["voi_function"])
+    return None

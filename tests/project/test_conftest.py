@@ -1,4 +1,4 @@
-"""A skip for want of a peer, a browser or data is a failure where the run requires them; groups and settings are kept."""
+"""A skip for want of a peer, a browser or data is a failure where the run requires them."""
 
 from __future__ import annotations
 

@@ -108,6 +108,9 @@ def test_verdicts_and_shapes_are_those_of_their_kind() -> None:
     cosine = step @ normal / np.linalg.norm(step) / np.linalg.norm(normal)
     assert np.degrees(np.arccos(cosine)) == pytest.approx(20)
     assert np.allclose(step, (0, 0, tilted.spacing[0]))
+    upright = ct_tilted(**SMALL, tilt=0).truth
+    assert upright is not None
+    assert upright.verdict == "regular"
     assert (tilted.verdict, missing.verdict, dynamic.verdict) == ("sheared", "irregular", "regular")
     assert missing.slices == (0, 1, 2, 4, 5, 6)
     assert missing.stored.shape[0] == len(ct_missing_slice(**SMALL).datasets) == 6

@@ -7,7 +7,7 @@ const QUICK_LEVEL = 4 * MIB;
 const SLICES = 128 * MIB;
 const VOLUMES = 256 * MIB;
 const AT_ONCE = 6;
-const AHEAD = 4;
+const AHEAD = 6;
 
 const ARRAYS = {
   uint8: Uint8Array,
@@ -107,7 +107,7 @@ export class Store {
     return values;
   }
 
-  // Ask for a plane at full resolution; `arrived` is called when it is here.
+  // Ask for a plane at full resolution; `arrived(axis, index)` is called when it is here.
   want(axis, index, extra) {
     this.queue = this.queue.filter((task) => !task.ahead);
     this.enqueue(axis, index, extra, false);
@@ -140,7 +140,7 @@ export class Store {
       const bytes = await this.frames.slice(0, axis, index, extra);
       if (this.closed) return;
       this.slices.set(key, this.typed(bytes));
-      this.arrived();
+      this.arrived(axis, index);
     } catch (error) {
       if (!this.closed) this.failed(error);
     } finally {

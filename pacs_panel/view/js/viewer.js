@@ -18,7 +18,7 @@ class Viewer {
     const { meta, look, transport, base } = model.scene;
     Object.assign(this, { model, meta, tool: meta.samples === 1 ? "window" : "pan", auto: false, timers: {} });
     const frames = transport === "message" ? new MessageFrames(model) : new HttpFrames(base, meta);
-    this.store = new Store(frames, meta, { arrived: () => this.update(), failed: (error) => this.fail(error) });
+    this.store = new Store(frames, meta, { arrived: (axis, index) => this.arrived(axis, index), failed: (error) => this.fail(error) });
     const views = meta.views.length ? meta.views : [{ ...FLAT, spacing: meta.spacing.slice(1) }];
     this.linked = views.length > 1;
     this.panes = views.map((view) => new Pane(meta, view, views));
@@ -71,6 +71,11 @@ class Viewer {
     if (this.at) this.hover(...this.at);
   }
 
+  // A slice, which may be ahead of what is looked at, or a whole level (without an axis).
+  arrived(axis, index) {
+    if (axis === undefined || this.look.index[axis] === index) this.update();
+  }
+
   shows({ name }) {
     return !this.linked || this.look.layout === "planes" || this.look.layout === name;
   }
@@ -86,6 +91,7 @@ class Viewer {
     if (full) this.forget(`refine ${pane.name}`);
     else if (!plane || pane.axis === 0) this.fetch(pane, index);
     else this.later(`refine ${pane.name}`, PAUSE, () => this.fetch(pane, index));
+    if (pane.axis === 0) store.ahead(0, index, this.direction, look.extra);
     pane.window.textContent = this.windowText();
     pane.arrange(look);
   }
@@ -106,7 +112,6 @@ class Viewer {
   fetch(pane, index) {
     if (!pane.painted) pane.note.textContent = "Loading\u2026";
     this.store.want(pane.axis, index, this.look.extra);
-    if (pane.axis === 0) this.store.ahead(0, index, this.direction, this.look.extra);
   }
 
   // The painter changes with the window only, so that a pane can tell whether it is painted already.

@@ -1,0 +1,126 @@
+"""A stack on disk as an `xarray.Dataset`, in physical units, lazily read."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+
+from pacs_panel.errors import NotFound
+from pacs_panel.model import Passport
+from pacs_panel.pixels import intensity
+from pacs_panel.volume import accessor, grid, ome
+from pacs_panel.volume.frames import ZarrFrames
+from pacs_panel.volume.shards import ShardedArray
+
+Array = np.ndarray
+SPACE = accessor.SPACE
+
+
+def open_stack(path: Path, level: int = 0, physical: bool = True) -> xr.Dataset:
+    """Open one stack.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the stack.
+    level : int
+        Resolution, 0 the finest.
+    physical : bool
+        ``image`` in physical units, as float32; else the stored integers.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``image``, dims ``(*extra, slice, row, column)``; ``mask``, true where values are padding, if the header
+        names any. ``slice``, ``row`` and ``column`` are mm along the array's own axes, from voxel (0, 0, 0) of level
+        0 on; ``sop_instance_uid`` tells the object of each slice, where slices are those of objects. Extra dimensions
+        have their attribute's values. Attributes: ``passport``, ``affine``, ``units``, ``level``, ``factors``.
+        ``ds.pacs`` knows places: see `pacs_panel.volume.accessor`.
+
+    Raises
+    ------
+    NotFound
+        There is no such stack or level, or no stored values of that level (where slopes vary from slice to slice, only
+        the finest has them).
+    """
+    frames = ZarrFrames(path)
+    if not 0 <= level < len(frames.levels):
+        raise NotFound(f"no level {level}: the stack has {len(frames.levels)}")
+    facts, passport = frames.describe(), frames.passport
+    place = path / ome.path(level)
+    dims = (*(dimension.name for dimension in passport.dimensions), *SPACE)
+    stored = _lazy(place / _source(frames.uniform, physical, level), passport)
+    image = stored
+    if physical and frames.uniform:
+        image = da.map_blocks(intensity.physical, stored, facts["slope"], facts["intercept"], dtype=np.float32)
+    variables: dict[str, Any] = {"image": (dims, image, _about(facts, physical, frames.uniform))}
+    if (mask := _mask(place, stored, facts, passport)) is not None:
+        variables["mask"] = (dims, mask, {"long_name": "padding"})
+    attributes = {
+        "passport": facts["passport"],
+        "affine": facts["passport"]["affine"],
+        "units": facts["unit"],
+        "level": level,
+        "factors": list(frames.levels[level].factors),
+    }
+    return xr.Dataset(variables, _coordinates(path, frames, level), attributes)
+
+
+def _source(uniform: bool, physical: bool, level: int) -> str:
+    if uniform or physical:
+        return ome.IMAGE
+    if level > 0:
+        raise NotFound("slopes vary from slice to slice, so only level 0 has stored values: open it with level=0")
+    return ome.STORED
+
+
+def _lazy(folder: Path, passport: Passport) -> da.Array:
+    """An array as dask sees it, in slabs of whole slices, with the passport's extra dimensions."""
+    array = ShardedArray(folder)
+    chunks = (*array.chunk[:-2], *array.shape[-2:])
+    lazy = da.from_array(array, chunks=tuple(min(c, n) for c, n in zip(chunks, array.shape, strict=True)))
+    sizes = tuple(len(dimension.values) for dimension in passport.dimensions)
+    return lazy if grid.extra_shape(passport.dimensions) == sizes else lazy.reshape(*sizes, *array.shape[-3:])
+
+
+def _mask(place: Path, stored: da.Array, facts: dict[str, Any], passport: Passport) -> da.Array | None:
+    if (place / ome.MASK).exists():
+        return _lazy(place / ome.MASK, passport).astype(bool)
+    if facts["padding"] is None:
+        return None
+    low, high = facts["padding"]
+    return (stored >= low) & (stored <= high)
+
+
+def _about(facts: dict[str, Any], physical: bool, uniform: bool) -> dict[str, Any]:
+    about: dict[str, Any] = {"long_name": "intensity" if physical else "stored values"}
+    if physical and facts["unit"]:
+        about["units"] = facts["unit"]
+    if physical and uniform and np.dtype(facts["dtype"]).itemsize <= 2:  # float32 then holds all that there was
+        about["rescale"] = {key: facts[key] for key in ("dtype", "slope", "intercept")}
+    return about | {"windows": facts["windows"], "photometric": facts["photometric"]}
+
+
+def _coordinates(path: Path, frames: ZarrFrames, level: int) -> dict[str, Any]:
+    passport, resolution = frames.passport, frames.levels[level]
+    made: dict[str, Any] = {d.name: (d.name, list(d.values), {"keyword": d.keyword}) for d in passport.dimensions}
+    lines = zip(SPACE, ome.coordinates(passport, resolution), ome.units(passport), strict=True)
+    for name, line, unit in lines:
+        made[name] = (name, line, {"units": unit} if unit else {})
+    if resolution.factors[0] == 1:
+        dims = (*(dimension.name for dimension in passport.dimensions), "slice")
+        made["sop_instance_uid"] = (dims, _members(path, (*frames.extra, passport.shape[0])))
+    return made
+
+
+def _members(path: Path, shape: tuple[int, ...]) -> Array:
+    """SOP Instance UID of each slice; a multi-frame object's for all its frames."""
+    attributes = json.loads((path / ome.path(0) / "zarr.json").read_bytes())["attributes"]
+    members = np.asarray(attributes[ome.OURS]["members"])
+    return np.repeat(members, math.prod(shape) // len(members)).reshape(shape)
