@@ -184,8 +184,8 @@ class Archive:
             ``patient``, ``study``, ``series`` or ``instance``.
         order : sequence of (keyword, "asc" or "desc"), optional
         **keywords
-            DICOM keywords verbatim, with DICOM matching (PS3.4 §C.2.2.2): a value, a list of values, wildcards ``*`` and
-            ``?``, ranges ``"20250101-"``; ``text=`` looks everywhere.
+            DICOM keywords verbatim, with DICOM matching (PS3.4 §C.2.2.2): a value, a list of values, wildcards ``*``
+            and ``?``, ranges ``"20250101-"``; ``text=`` looks everywhere.
 
         Raises
         ------
@@ -248,9 +248,7 @@ class Archive:
     def stack_path(self, uid: str, stack: int | None = None) -> Path:
         """Folder of the OME-Zarr of a stack; ``stack`` may be left out where there is only one.
 
-        Raises
-        ------
-        NotFound, NotYetShown, SeveralStacks
+        Raises as `volume`.
         """
         revision = self.revision(uid)
         count = len(revision.stacks)

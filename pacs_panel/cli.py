@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PacsPanelError as error:
         print(f"pacs-panel: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever reads our output, e.g. `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("\npacs-panel: interrupted; what was taken in is kept, run it again to go on", file=sys.stderr)
         return 130
@@ -184,9 +188,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pacs-panel", description=f"A PACS for imaging research. {RESEARCH}")
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--settings", type=Path, metavar="TOML", help="file with a [settings] table")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add = _Adder(commands)
+    add = _Adder(parser.add_subparsers(required=True, metavar="COMMAND"))
+    _add_in_and_out(add)
+    _add_care(add)
+    _add_serving(add)
+    return parser
 
+
+def _add_in_and_out(add: _Adder) -> None:
     command = add(
         _import, "import", "take in DICOM from folders, archives and DICOMDIRs", "incoming --collection phantoms"
     )
@@ -219,6 +228,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--format", choices=("dicom", "nifti", "zarr", "png"), default="dicom", help="dicom: as received"
     )
 
+
+def _add_care(add: _Adder) -> None:
     add(_verify, "verify", "read everything again and compare digests", "")
 
     command = add(_remove, "remove", "put series into the trash", "Modality=MR")
@@ -236,6 +247,8 @@ def build_parser() -> argparse.ArgumentParser:
     add(_status, "status", "say what is there, and what waits", "", "--json")
     add(_reindex, "reindex", "make the index anew from what is kept", "")
 
+
+def _add_serving(add: _Adder) -> None:
     command = add(_serve, "serve", "serve the dashboard on this machine", "--port 5006")
     command.add_argument(
         "--host", default="127.0.0.1", help="a loopback address; others need sign-in, which is to come"
@@ -245,7 +258,6 @@ def build_parser() -> argparse.ArgumentParser:
     command = add(_demo, "demo", "build the demo archive once, and serve it", "--port 5006")
     command.add_argument("--folder", type=Path, default=Path("demo-archive"), help="where the demo archive lies")
     command.add_argument("--port", type=int, default=5006, help="0 takes a free one")
-    return parser
 
 
 class _Adder:

@@ -292,9 +292,7 @@ class Passport:
         """The passport that `to_dict` gave, also after a round trip through JSON."""
         values = {key: _tuples(value) for key, value in data.items()}
         values["gaps"] = tuple(Gap(**gap) for gap in data["gaps"])
-        values["dimensions"] = tuple(
-            Dimension(d["name"], d["keyword"], tuple(d["values"])) for d in data["dimensions"]
-        )
+        values["dimensions"] = tuple(Dimension(d["name"], d["keyword"], tuple(d["values"])) for d in data["dimensions"])
         values["tolerance"] = Tolerance(**data["tolerance"])
         return cls(**values)
 

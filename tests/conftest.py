@@ -6,9 +6,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from pacs_panel.archive import Archive
 
 HERE = Path(__file__).parent
 DATA = "PACS_PANEL_DATA"
@@ -88,3 +92,26 @@ def data(request: pytest.FixtureRequest) -> Path:
 
 
 # -- the demo archive, built once a session ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the demo archive, built once for all workers; only for tests that leave it as it is."""
+    from pacs_panel.settings import Settings
+    from pacs_panel.storage.files import lock
+    from pacs_panel.testing.demo_archive import open_demo
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with lock(shared / "demo.lock"):
+        open_demo(shared / "demo-archive", Settings()).close()
+    return shared / "demo-archive"
+
+
+@pytest.fixture
+def demo_archive(demo_folder: Path) -> Iterator[Archive]:
+    """The demo archive, open."""
+    from pacs_panel.archive import open_archive
+
+    with open_archive(demo_folder, create=False) as archive:
+        yield archive

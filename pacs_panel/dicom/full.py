@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from pydicom import DataElement, Dataset
+from pydicom.config import disable_value_validation
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataelem import RawDataElement
 
@@ -41,7 +42,8 @@ def full(data: bytes | BinaryIO, settings: Settings) -> dict[str, Element]:
     """
     dataset, found = load(data, settings)
     try:
-        out = _dataset(dataset, settings.max_depth)
+        with disable_value_validation():  # its warnings would quote values
+            out = _dataset(dataset, settings.max_depth)
     except RecursionError:
         raise TooLarge("sequences are nested too deep") from None
     if found.pixel_tag:

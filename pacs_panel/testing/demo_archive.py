@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from pydicom.data import get_testdata_files
+import pydicom.data
 
 from pacs_panel.archive import Archive, open_archive
 from pacs_panel.settings import Settings
@@ -26,5 +26,5 @@ def open_demo(folder: Path, settings: Settings) -> Archive:
 
 
 def example_files() -> list[Path]:
-    """pydicom's own example files that come with its package: nothing is fetched."""
-    return sorted(Path(path) for path in get_testdata_files("*.dcm"))
+    """pydicom's own example files, as they lie in its package: pydicom's finder would go on to download others."""
+    return sorted((Path(pydicom.data.__file__).parent / "test_files").glob("*.dcm"))

@@ -11,7 +11,7 @@ one of the three space axes and keeps the other two in order: axis 0 gives ``(ro
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -203,6 +203,69 @@ class FrameSource(Protocol):
     def volume(self, level: int, extra: tuple[int, ...] = ()) -> np.ndarray:
         """Stored values of a whole level, ``(slices, rows, columns)``."""
         ...
+
+
+class StoredFrames(Protocol):
+    """Frames as a store gives them: a description in plain JSON types, and the arrays."""
+
+    def describe(self) -> Mapping[str, Any]:
+        """``passport``, ``levels``, and whatever else `StackMeta` holds of the values."""
+        ...
+
+    def plane(self, level: int, axis: int, index: int, extra: tuple[int, ...] = ()) -> np.ndarray:
+        """As `FrameSource.plane`."""
+        ...
+
+    def volume(self, level: int, extra: tuple[int, ...] = ()) -> np.ndarray:
+        """As `FrameSource.volume`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StackFrames:
+    """The frames of a stored stack, as a viewer takes them.
+
+    Parameters
+    ----------
+    frames : StoredFrames
+    described : StackMeta
+        As `meta_of` makes it.
+    """
+
+    frames: StoredFrames
+    described: StackMeta
+
+    def meta(self) -> StackMeta:
+        """What the frames are of."""
+        return self.described
+
+    def plane(self, level: int, axis: int, index: int, extra: tuple[int, ...] = ()) -> np.ndarray:
+        """Stored values of one plane; see `FrameSource.plane`."""
+        return self.frames.plane(level, axis, index, extra)
+
+    def volume(self, level: int, extra: tuple[int, ...] = ()) -> np.ndarray:
+        """Stored values of a whole level; see `FrameSource.volume`."""
+        return self.frames.volume(level, extra)
+
+
+def meta_of(
+    description: Mapping[str, Any], series_key: str, revision: str, stack: int, title: Sequence[str] = ()
+) -> StackMeta:
+    """The description of a stored stack as a viewer takes it, from what its store tells."""
+    facts = {name: value for name, value in description.items() if name in _OF_VALUES}
+    facts["windows"] = tuple((centre, width, name) for centre, width, name in facts.get("windows", ()))
+    if facts.get("padding") is not None:
+        facts["padding"] = tuple(facts["padding"])
+    levels = [Level(tuple(level["shape"]), tuple(level["factors"])) for level in description["levels"]]
+    passport = Passport.from_dict(description["passport"])
+    return describe(
+        passport, levels, series_key=series_key, revision=revision, stack=stack, title=tuple(title), **facts
+    )
+
+
+_OF_VALUES = frozenset(
+    {"dtype", "samples", "slope", "intercept", "unit", "windows", "voi_function", "padding", "photometric"}
+)
 
 
 def encode(array: np.ndarray) -> bytes:

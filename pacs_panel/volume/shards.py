@@ -185,7 +185,9 @@ class ShardedArray:
         try:
             decoded = self._decode(group)
         except (RuntimeError, struct.error):  # what blosc, and a cut header, raise
-            raise Damaged(f"values of {self.folder.parent.name}/{self.folder.name} cannot be decoded: rebuild") from None
+            raise Damaged(
+                f"values of {self.folder.parent.name}/{self.folder.name} cannot be decoded: rebuild"
+            ) from None
         for block, number in zip(decoded, group, strict=True):
             source, target = [], []
             for at, size, (start, stop) in zip(number, self.block, box, strict=True):
@@ -231,12 +233,16 @@ class ShardedArray:
     def _shard(self, number: tuple[int, ...]) -> _Shard:
         if number not in self._open:
             path = self.folder.joinpath("c", *map(str, number))
-            with path.open("rb") as file:
-                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            where = f"{self.folder.parent.name}/{self.folder.name}"
+            try:
+                with path.open("rb") as file:
+                    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            except (FileNotFoundError, ValueError):  # mmap refuses an empty file
+                raise Damaged(f"a file of {where} is missing or empty: rebuild") from None
             chunks = math.prod(self._chunks_per_shard)
             table = data[-16 * chunks - 4 : -4]
-            if struct.unpack("<I", data[-4:])[0] != google_crc32c.value(table):
-                raise Damaged(f"the index of shard {path.relative_to(self.folder.parents[1])} is damaged: rebuild")
+            if data[-4:] != struct.pack("<I", google_crc32c.value(table)):
+                raise Damaged(f"the index of {where} is damaged: rebuild")
             self._open[number] = _Shard(memoryview(data), np.frombuffer(table, "<u8").reshape(chunks, 2).tolist())
         return self._open[number]
 

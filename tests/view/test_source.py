@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pacs_panel.errors import BadPixels, NotFound
-from pacs_panel.view.source import ArrayFrames, FrameSource, encode, halve, pyramid
+from pacs_panel.model import Passport
+from pacs_panel.view.source import ArrayFrames, FrameSource, StackFrames, encode, halve, meta_of, pyramid
 from tests.view import scene
 
 
@@ -86,6 +87,22 @@ def test_the_description_is_plain_json() -> None:
     assert data["dimensions"][0]["values"] == [0, 1, 2, 3, 4]
     assert data["views"][0]["labels"] == {"left": "R", "right": "L", "top": "A", "bottom": "P"}
     assert len(data["levels"][0]["affine"]) == 4
+
+
+def test_a_stored_stack_is_described_by_its_store() -> None:
+    array = scene.ct()
+    facts = array.meta().to_dict()
+    passport = Passport("regular", "even", (24, 64, 80), affine=array.meta().affine, spacing=scene.SPACING)
+    kept = {name: facts[name] for name in ("dtype", "slope", "intercept", "unit", "photometric", "voi_function")}
+    kept |= {"samples": 1, "windows": [list(window) for window in scene.WINDOWS], "padding": [-5, -4], "uniform": True}
+    kept |= {"levels": [{"shape": [24, 64, 80], "factors": [1, 1, 1]}], "passport": passport.to_dict()}
+    meta = meta_of(json.loads(json.dumps(kept)), "series", "rev1", 2, ("CT", "Head"))
+    assert (meta.windows, meta.padding, meta.stack, meta.title) == (scene.WINDOWS, (-5, -4), 2, ("CT", "Head"))
+    assert [view.name for view in meta.views] == ["axial", "coronal", "sagittal"]
+    frames = StackFrames(array, meta)  # type: ignore[arg-type]
+    assert isinstance(frames, FrameSource)
+    assert frames.meta() is meta
+    np.testing.assert_array_equal(frames.plane(0, 1, 3), scene.ct_values()[:, 3])
 
 
 def test_colour_has_samples_last() -> None:

@@ -104,3 +104,22 @@ def test_a_damaged_index_is_noticed(tmp_path: Path) -> None:
     shard.write_bytes(data)
     with pytest.raises(Damaged, match="damaged"):
         ShardedArray(path)[0]
+
+
+@pytest.mark.parametrize("keep", [0, 3, 600])
+def test_a_shard_cut_short_is_noticed(tmp_path: Path, keep: int) -> None:
+    path = store(tmp_path, smooth((9, 70, 70), "int16"))
+    shard = path / "c" / "0" / "0" / "0"
+    shard.write_bytes(shard.read_bytes()[:keep])
+    with pytest.raises(Damaged, match="rebuild"):
+        ShardedArray(path)[0]
+
+
+def test_damaged_values_are_noticed(tmp_path: Path) -> None:
+    path = store(tmp_path, smooth((9, 70, 70), "int16"))
+    shard = path / "c" / "0" / "0" / "0"
+    data = bytearray(shard.read_bytes())
+    data[64:4096] = bytes(4096 - 64)
+    shard.write_bytes(data)
+    with pytest.raises(Damaged, match="cannot be decoded"):
+        ShardedArray(path)[...]
