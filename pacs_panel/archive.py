@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pacs_panel.attributes import Level
 from pacs_panel.dicom import full
-from pacs_panel.errors import Ambiguous, BadQuery, NotFound, NotYetShown, SeveralStacks
+from pacs_panel.errors import Ambiguous, BadQuery, NotFound, NotYetShown
 from pacs_panel.index.criteria import criteria
 from pacs_panel.index.search import Search
 from pacs_panel.index.store import Index
@@ -32,6 +32,8 @@ from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
 from pacs_panel.storage.files import lock
 from pacs_panel.storage.folder import MEMORY, open_folder
+from pacs_panel.volume.cached import CachedFrames, number_of
+from pacs_panel.volume.frames import VolumeCache, ZarrFrames
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -83,11 +85,15 @@ class Archive:
         rules: tuple[Rule, ...] = ALLOW_LOCAL,
         *,
         temporary: bool = False,
-        shared: tuple[Index, Records] | None = None,
+        shared: tuple[Index, Records, VolumeCache] | None = None,
     ) -> None:
         self.root, self.settings, self.principal = root, settings, principal
         self._rules, self._temporary = rules, temporary
-        self._index, self._records = shared or (Index(root / layout.INDEX, settings), Records(root / layout.RECORDS))
+        self._index, self._records, self._cache = shared or (
+            Index(root / layout.INDEX, settings),
+            Records(root / layout.RECORDS),
+            VolumeCache(settings.cache_bytes),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +113,8 @@ class Archive:
 
     def as_(self, principal: Principal) -> Archive:
         """The same archive as somebody else may see it."""
-        return Archive(self.root, self.settings, principal, self._rules, shared=(self._index, self._records))
+        shared = (self._index, self._records, self._cache)
+        return Archive(self.root, self.settings, principal, self._rules, shared=shared)
 
     # -- in ------------------------------------------------------------------------------------------------------------
 
@@ -231,36 +238,32 @@ class Archive:
 
     # -- volumes -------------------------------------------------------------------------------------------------------
 
-    def revision(self, uid: str) -> Revision:
-        """The current revision of a series.
+    def revision(self, uid: str, revision: str | None = None) -> Revision:
+        """The current revision of a series, or an older one by its id.
 
         Raises
         ------
         NotYetShown
             It is not built yet, or nothing of its kind is.
         """
-        row = self.find(uid)
-        found = self._index.revision(str(row["key"]))
+        found = self._index.revision(str(self.find(uid)["key"]), revision)
+        if found is None and revision:
+            raise NotFound(f"series {uid} has no revision {revision}; ask for its current one")
         if found is None:
             raise NotYetShown(f"series {uid} is kept, its volume is not built yet; `pacs-panel build` builds it")
         return found
 
-    def stack_path(self, uid: str, stack: int | None = None) -> Path:
+    def stack_path(self, uid: str, stack: int | None = None, revision: str | None = None) -> Path:
         """Folder of the OME-Zarr of a stack; ``stack`` may be left out where there is only one.
 
         Raises as `volume`.
         """
-        revision = self.revision(uid)
-        count = len(revision.stacks)
-        if not count:
-            raise NotYetShown(f"series {uid}: {revision.note}")
-        if stack is None and count > 1:
-            choices = tuple(str(number) for number in range(count))
-            raise SeveralStacks(f"series {uid} holds {count} stacks: give stack=0 to stack={count - 1}", choices)
-        number = stack or 0
-        if not 0 <= number < count:
-            raise NotFound(f"series {uid} has no stack {number}; it has {count}")
-        return self.root / layout.stack(revision.series_key, revision.revision, number)
+        found = self.revision(uid, revision)
+        return self.root / layout.stack(found.series_key, found.revision, number_of(found, stack))
+
+    def open_frames(self, uid: str, stack: int | None = None, revision: str | None = None) -> CachedFrames:
+        """Planes and volumes of stored values for a viewer; raises as `volume`."""
+        return CachedFrames(ZarrFrames(self.stack_path(uid, stack, revision)), self._cache)
 
     def volume(self, uid: str, stack: int | None = None, level: int = 0) -> xr.Dataset:
         """A series as an `xarray.Dataset`, lazily read.

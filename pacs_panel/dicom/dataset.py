@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from pydicom import Dataset
+from pydicom import Dataset, config
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 
@@ -13,7 +16,17 @@ from pacs_panel.dicom.scan import DEFLATED, PIXELS, Scan, inflated, scan
 from pacs_panel.errors import Rejected, TooLarge, Unreadable
 from pacs_panel.settings import Settings
 
-CHARSET = 0x00080005
+_ONE_AT_A_TIME = threading.RLock()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without pydicom's warnings on bad values: they repeat the values, which may identify a patient.
+
+    That is a switch of the whole process, hence the lock.
+    """
+    with _ONE_AT_A_TIME, config.disable_value_validation():
+        yield
 
 
 def load(data: bytes | BinaryIO, settings: Settings) -> tuple[Dataset, Scan]:

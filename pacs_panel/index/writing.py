@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import sqlite
 
-from pacs_panel.attributes import ATTRIBUTES, LEVELS, Attribute, Level, at_level
+from pacs_panel.attributes import ATTRIBUTES, LEVELS, Level, at_level
 from pacs_panel.index import schema
 from pacs_panel.index.arrival import Arrival
 from pacs_panel.index.counting import next_change, raise_up, refresh
@@ -18,7 +18,11 @@ from pacs_panel.index.rows import O, among, filled, insert_objects
 from pacs_panel.index.values import shadow_columns, words
 
 S, T, P = schema.series.c, schema.study.c, schema.patient.c
-COUNTED = frozenset(a.keyword for a in ATTRIBUTES if a.ours and a.keyword not in ("Collection", "Kind"))
+_COUNTED = frozenset(a.keyword for a in ATTRIBUTES if a.ours and a.keyword not in ("Collection", "Kind"))
+_FILLED = {level: {a.keyword: a for a in at_level(level) if a.keyword not in _COUNTED} for level in LEVELS}
+_BLANK: dict[Level, dict[str, None]] = {
+    level: {name: None for a in _FILLED[level].values() for name in (a.column, *shadow_columns(a))} for level in LEVELS
+}
 TEXTS = tuple(schema.TABLES[a.level].c[a.column] for a in ATTRIBUTES if a.text)
 
 
@@ -99,10 +103,9 @@ def choose_current(connection: Connection, uids: Iterable[str]) -> set[str]:
 Source = Mapping[str, Any]  # a header's values and the keys of what it belongs to, or a row as it was
 
 
-def fill(attributes: Iterable[Attribute], sources: Iterable[Source]) -> dict[str, Any]:
-    """Columns, each from the first of ``sources`` that has a value for it."""
-    missing = {attribute.keyword: attribute for attribute in attributes}
-    row: dict[str, Any] = {name: None for a in missing.values() for name in (a.column, *shadow_columns(a))}
+def fill(level: Level, sources: Iterable[Source]) -> dict[str, Any]:
+    """The level's columns, each from the first of ``sources`` that has a value for it."""
+    row, missing = dict(_BLANK[level]), dict(_FILLED[level])
     for source in sources:
         for keyword in missing.keys() & source.keys():
             columns = filled(missing[keyword], source[keyword])
@@ -184,7 +187,7 @@ def _row(level: Level, key: str, sources: Sequence[Source], before: Source | Non
         row |= {"study_key": sources[0]["study_key"], "first": sources[0]["first"]}
     if level != "patient":
         row["patient_key"] = sources[0]["patient_key"]
-    return row | fill((a for a in at_level(level) if a.keyword not in COUNTED), sources)
+    return row | fill(level, sources)
 
 
 def _follow_study(connection: Connection, studies: _Merged) -> set[str]:

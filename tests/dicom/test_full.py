@@ -17,6 +17,7 @@ from pydicom.uid import (
 )
 
 from pacs_panel.dicom import header
+from pacs_panel.dicom.equal import same_meaning
 from pacs_panel.errors import Rejected
 from pacs_panel.settings import Settings
 from tests.dicom.objects import element, raw_file, with_pixels, written
@@ -85,3 +86,12 @@ def test_every_wheel_file_is_readable_json() -> None:
         assert len(header.rows(out)) >= len(out)
         done += 1
     assert done > 70
+
+
+def test_bad_values_reach_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    data = raw_file(element(0x00100030, "DA", b"SECRET-BIRTH"), element(0x0020000D, "UI", b"SECRET-UID"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert header.full(data, SETTINGS)["00100030"] == {"vr": "DA", "Value": ["SECRET-BIRTH"]}
+        assert same_meaning(data, data, SETTINGS)
+    assert "SECRET" not in caplog.text

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pydicom import Dataset
-from pydicom.uid import MRImageStorage
 
 from pacs_panel.dicom.header import read
 from pacs_panel.model import Digests, ImageHeader, Kept, Location, Revision
@@ -24,17 +23,17 @@ SETTINGS = Settings()
 class Objects:
     """Kept objects whose bytes are in memory; an instance is the opener."""
 
-    def __init__(self, datasets: Sequence[Dataset], **changes: Any) -> None:
-        self.files = [encode(dataset) for dataset in datasets]
-        self.kept = [self._keep(number, data, changes) for number, data in enumerate(self.files)]
+    def __init__(self, datasets: Sequence[Dataset | bytes]) -> None:
+        self.files = [data if isinstance(data, bytes) else encode(data) for data in datasets]
+        self.kept = [self._keep(number, data) for number, data in enumerate(self.files)]
 
-    def _keep(self, number: int, data: bytes, changes: dict[str, Any]) -> Kept:
+    def _keep(self, number: int, data: bytes) -> Kept:
         header = read(io.BytesIO(data), len(data), SETTINGS)
         assert header.image is not None
         digest = hashlib.sha256(data).hexdigest()
         return Kept(
             sop_instance_uid=header.identity.sop_instance_uid,
-            sop_class_uid=MRImageStorage if changes else header.identity.sop_class_uid,
+            sop_class_uid=header.identity.sop_class_uid,
             series_key="k",
             transfer_syntax=header.identity.transfer_syntax,
             location=Location(str(number), 0, len(data)),
@@ -42,7 +41,7 @@ class Objects:
             dataset_offset=header.dataset_offset,
             received=0,
             current=True,
-            image=replace(header.image, **changes) if changes else header.image,
+            image=header.image,
         )
 
     def __call__(self, location: Location) -> BinaryIO:

@@ -36,7 +36,7 @@ def test_values_and_places_are_exact(tmp_path: Path, make: object) -> None:
     assert [variable.encoding for variable in ds.variables.values()] == [{}] * len(ds.variables)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
 @given(st.data())
 def test_places_for_any_grid_order_and_part(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     angle, spacing = st.floats(-180, 180), st.floats(0.4, 6)
