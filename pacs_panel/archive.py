@@ -30,7 +30,6 @@ from pacs_panel.records.store import Records
 from pacs_panel.records.values import Session, Trashed
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
-from pacs_panel.storage.files import lock
 from pacs_panel.storage.folder import MEMORY, open_folder
 from pacs_panel.volume.cached import CachedFrames, number_of
 from pacs_panel.volume.frames import VolumeCache, ZarrFrames
@@ -210,7 +209,10 @@ class Archive:
         Ambiguous
             The UID occurs in several places; ``choices`` are the keys to ask by.
         """
-        rows = self._index.resolve(uid, level, scope=self._scope(level))
+        return self._find(uid, level, self._scope(level))
+
+    def _find(self, uid: str, level: Level, scope: Any) -> Row:
+        rows = self._index.resolve(uid, level, scope=scope)
         if not rows:
             raise NotFound(f"there is no {level} {uid} here")
         if len(rows) > 1:
@@ -254,10 +256,7 @@ class Archive:
         return found
 
     def stack_path(self, uid: str, stack: int | None = None, revision: str | None = None) -> Path:
-        """Folder of the OME-Zarr of a stack; ``stack`` may be left out where there is only one.
-
-        Raises as `volume`.
-        """
+        """Folder of the OME-Zarr of a stack; ``stack`` may be left out where there is only one. Raises as `volume`."""
         found = self.revision(uid, revision)
         return self.root / layout.stack(found.series_key, found.revision, number_of(found, stack))
 
@@ -344,8 +343,8 @@ class Archive:
 
     def remove(self, uid: str, level: Level = "series") -> int:
         """Put a study, a series or an object into the trash; gives the number of object versions."""
-        self._may("remove")
-        key = str(self.find(uid, level)["SOPInstanceUID" if level == "instance" else "key"])
+        scope = self._scope(level, "remove")
+        key = str(self._find(uid, level, scope)["SOPInstanceUID" if level == "instance" else "key"])
         return remove(self._index, self._records, level, key, self.principal, self.settings)
 
     def trash(self) -> list[Trashed]:
@@ -371,21 +370,19 @@ class Archive:
     def status(self) -> dict[str, Any]:
         """Counts, bytes, and what waits to be done."""
         self._may("read")
-        waiting = {"unbuilt": len(self._index.unsettled()), "quarantined": len(self.quarantine())}
+        waiting = {"unbuilt": len(self._index.unsettled()), "quarantined": sum(1 for _ in quarantined(self.root))}
         return {"archive": self.root.name, "format": layout.FORMAT_VERSION, **self._index.status(), **waiting}
 
     def change(self) -> int:
         """The number of the latest change; it grows with every one, in whichever process."""
+        self._may("read")
         return self._index.change()
 
     def reindex(self, progress: Callable[[int], None] = lambda _: None) -> Report:
         """Make the index anew from what is kept and recorded, then publish the volumes again."""
         self._may("administer")
         self.recover()
-        with lock(self.root / "locks/reindex", wait=False):
-            self._index.clear()
-            report = reindex(self.root, self._index, self._records, self.settings, progress)
-            self._index.optimize()
+        report = reindex(self.root, self._index, self._records, self.settings, progress)
         self.settle()
         return report
 
@@ -394,9 +391,9 @@ class Archive:
     def _may(self, action: Action) -> None:
         authorize(self._rules, self.principal, action)
 
-    def _scope(self, level: Level) -> Any:
-        """What the principal may see, as criteria that are added to every search; ``None`` for everything."""
-        granted = authorize(self._rules, self.principal, "read")
+    def _scope(self, level: Level, action: Action = "read") -> Any:
+        """On what the principal may act, as criteria that are added to every search; ``None`` for everything."""
+        granted = authorize(self._rules, self.principal, action)
         if not all(granted):
             return None
         return tuple(criteria(level, **allowed) for allowed in granted)

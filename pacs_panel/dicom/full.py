@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from pydicom import DataElement, Dataset
-from pydicom.config import disable_value_validation
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataelem import RawDataElement
 
-from pacs_panel.dicom.dataset import load
+from pacs_panel.dicom.dataset import load, quiet
 from pacs_panel.errors import TooLarge
 from pacs_panel.settings import Settings
 
@@ -42,7 +41,7 @@ def full(data: bytes | BinaryIO, settings: Settings) -> dict[str, Element]:
     """
     dataset, found = load(data, settings)
     try:
-        with disable_value_validation():  # its warnings would quote values
+        with quiet():
             out = _dataset(dataset, settings.max_depth)
     except RecursionError:
         raise TooLarge("sequences are nested too deep") from None

@@ -6,7 +6,20 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, false, func, literal, or_, select
+from sqlalchemy import (
+    BinaryExpression,
+    Boolean,
+    ColumnElement,
+    FromClause,
+    UnaryExpression,
+    and_,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.sql import operators
 
 from pacs_panel.attributes import LEVELS, Attribute, Level
 from pacs_panel.index import schema
@@ -21,7 +34,7 @@ VISIBLE: dict[Level, ColumnElement[bool]] = {
     "instance": O.current,
 }
 # How a level hangs on the one above.
-LINKS: dict[Level, ColumnElement[bool]] = {
+LINKS: dict[Level, BinaryExpression[bool]] = {
     "study": T.patient_key == P.key,
     "series": S.study_key == T.key,
     "instance": O.series_key == S.key,
@@ -51,11 +64,30 @@ def where(criteria: Criteria, at: Level) -> ColumnElement[bool]:
 
 
 def _below(criteria: Criteria, below: Iterable[Criterion], at: Level) -> ColumnElement[bool]:
-    """There is something one level down that meets the criteria of its level, and has below it what meets the rest."""
+    """There is something one level down that meets the criteria of its level, and has below it what meets the rest.
+
+    A UID says which few rows are meant, so these are found first. Otherwise each row looks at what hangs on it.
+    """
     down = LEVELS[depth(at) + 1]
-    rest = Criteria(criteria.level, tuple(below), criteria.text if depth(at) < depth(TEXT_LEVEL) else ())
+    below = tuple(below)
+    rest = Criteria(criteria.level, below, criteria.text if depth(at) < depth(TEXT_LEVEL) else ())
     own, upper = schema.TABLES[down], schema.TABLES[at]
-    return select(literal(1)).select_from(own).where(LINKS[down], where(rest, down)).correlate(upper).exists()
+    if any(c.attribute.vr == "UI" and c.keyword != "SOPClassUID" and _exact(c) for c in below):
+        return LINKS[down].right.in_(select(LINKS[down].left).select_from(own).where(where(rest, down)))
+    held = _unindexed(where(rest, down))
+    return select(literal(1)).select_from(own).where(LINKS[down], VISIBLE[down], held).correlate(upper).exists()
+
+
+def _unindexed(clause: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The same, but not a reason for SQLite to choose an index.
+
+    Without statistics it would read, for every study, all series of a modality rather than all series of the study.
+    """
+    return UnaryExpression(clause.self_group(), operator=operators.custom_op("+"), type_=Boolean())
+
+
+def _exact(criterion: Criterion) -> bool:
+    return all(isinstance(test, Equal) for test in criterion.tests)
 
 
 def levels(criteria: Criteria, at: Level, order: Iterable[Attribute] = ()) -> set[Level]:

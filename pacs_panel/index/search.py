@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, and_, distinct, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, distinct, false, func, or_, select
 
 from pacs_panel.attributes import LEVELS, Attribute, Level, down_to
 from pacs_panel.errors import BadQuery
@@ -15,7 +17,6 @@ from pacs_panel.index import clauses, schema
 from pacs_panel.index.clauses import O, P, S, T, alternatives, any_of, depth, tables
 from pacs_panel.index.criteria import Criteria, known
 from pacs_panel.index.engine import Database
-from pacs_panel.index.rows import among
 from pacs_panel.index.values import MULTIPLE, Value
 
 if TYPE_CHECKING:
@@ -214,10 +215,18 @@ def _shown(level: Level) -> list[ColumnElement[Any]]:
     return columns + [own[name].label(name) for name in ("received", *EXTRAS[level])]
 
 
-def _read(connection: Connection, level: Level, rows: Sequence[Any]) -> list[dict[str, Value]]:
+@cache
+def _reading(level: Level) -> Select[Any]:
+    """The query for whole rows by identifier: built once, for it names all columns of the level and those above."""
     source = tables(level, LEVELS[: depth(level)])
-    query = select(ROW[level], *_shown(level)).select_from(source).where(among(ROW[level], rows))
-    found = {row[0]: dict(zip(row._fields[1:], row[1:], strict=True)) for row in connection.execute(query)}
+    wanted = select(func.json_each(bindparam("rows")).table_valued("value").c.value)
+    return select(ROW[level], *_shown(level)).select_from(source).where(ROW[level].in_(wanted))
+
+
+def _read(connection: Connection, level: Level, rows: Sequence[Any]) -> list[dict[str, Value]]:
+    names = [column.name for column in _reading(level).selected_columns][1:]
+    answer = connection.execute(_reading(level), {"rows": json.dumps(list(rows))})
+    found = {row[0]: dict(zip(names, row[1:], strict=True)) for row in answer}
     return [found[row] for row in rows]
 
 

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 from pacs_panel.errors import Damaged
+from pacs_panel.keep.pack import BLOCK, member_name, parsed
 from pacs_panel.model import Kept, Location
 from pacs_panel.storage import layout
 from pacs_panel.storage.files import open_range
@@ -64,6 +65,19 @@ def damage(root: Path, kept: Kept) -> str:
         return f"{kept.location.length} bytes were kept, {length} are there"
     if digest.hexdigest() != kept.digests.file:
         return "its bytes have changed since they were received"
-    if kept.location.in_place and Path(kept.location.path).stat().st_size != length:
-        return "the file in place has grown since it was recorded"
+    return _around(root, kept)
+
+
+def _around(root: Path, kept: Kept) -> str:
+    """What is wrong beside the bytes: the end of a file in place, the header in a pack by which a reindex finds it."""
+    where = kept.location
+    if where.in_place:  # a member of an archive begins somewhere within it
+        grown = not where.offset and Path(where.path).stat().st_size != where.length
+        return "the file in place has grown since it was recorded" if grown else ""
+    header = Location(where.path, where.offset - BLOCK, BLOCK)
+    info = parsed(read_original(root, header))
+    if info is None or info.size != where.length:
+        return "its header in the pack is damaged"
+    if info.name != member_name(kept.received, kept.digests.file):
+        return "its bytes are not those that its name in the pack tells"
     return ""

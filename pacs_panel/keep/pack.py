@@ -18,7 +18,7 @@ from pathlib import Path
 from pacs_panel.errors import Damaged
 from pacs_panel.settings import Settings
 from pacs_panel.storage.faults import reach
-from pacs_panel.storage.files import move, sync_folder
+from pacs_panel.storage.files import make_folder, move, sync_folder
 
 BLOCK = 512
 END = b"\0" * (2 * BLOCK)
@@ -56,7 +56,7 @@ class PackLog:
     def __init__(self, path: Path, settings: Settings) -> None:
         self.path = path
         self._settings = settings
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         fresh = not path.exists()
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._end = os.fstat(self._fd).st_size
@@ -106,9 +106,17 @@ class PackLog:
 
 
 def seal(log: Path, pack: Path) -> None:
-    """Turn a finished log into the pack: end mark, fsync, rename. May be repeated after a crash."""
-    if pack.exists() and not log.exists():
-        return
+    """Turn a finished log into the pack: end mark, fsync, rename. May be repeated after a crash.
+
+    Raises
+    ------
+    Damaged
+        There is a pack of this name already: it is never overwritten.
+    """
+    if pack.exists():
+        if not log.exists():
+            return
+        raise Damaged(f"pack {pack.stem} is sealed, and there is another log of its name; move one of them away")
     length = complete_length(log)
     with log.open("r+b") as file:
         file.truncate(length)
@@ -123,21 +131,38 @@ def members(path: Path) -> Iterator[Member]:
     """The complete members of a pack or log, in order; a half-written one at the end is left out."""
     size = path.stat().st_size
     position = 0
+    while position + BLOCK <= size:
+        info = parsed(_block(path, position))
+        if info is None:
+            return
+        end = position + BLOCK + _padded(info.size)
+        if end > size:
+            return
+        yield Member(info.name, position + BLOCK, info.size)
+        position = end
+
+
+def _block(path: Path, position: int) -> bytes:
+    # Opened for each: a reindex walks through thousands of packs at a time, more than a process may hold open.
+    with path.open("rb", buffering=0) as file:
+        file.seek(position)
+        return file.read(BLOCK)
+
+
+def parsed(block: bytes) -> tarfile.TarInfo | None:
+    """What a tar header says; ``None`` if the block is none, or is damaged."""
+    try:
+        return tarfile.TarInfo.frombuf(block, "ascii", "strict")
+    except tarfile.HeaderError:  # also of the zeros at the end
+        return None
+
+
+def whole(path: Path) -> bool:
+    """Whether a sealed pack can be read to its end mark: behind a damaged header, the rest would not be found."""
+    end = complete_length(path)
     with path.open("rb") as file:
-        while position + BLOCK <= size:
-            file.seek(position)
-            block = file.read(BLOCK)
-            if not block.strip(b"\0"):
-                return
-            try:
-                info = tarfile.TarInfo.frombuf(block, "ascii", "strict")
-            except tarfile.HeaderError:
-                return
-            end = position + BLOCK + _padded(info.size)
-            if end > size:
-                return
-            yield Member(info.name, position + BLOCK, info.size)
-            position = end
+        file.seek(end)
+        return file.read() == END
 
 
 def complete_length(path: Path) -> int:

@@ -19,8 +19,6 @@ from pacs_panel.storage import layout
 from pacs_panel.storage.faults import reach
 from pacs_panel.storage.files import lock
 
-LOCK = "lock"
-
 
 def new_session() -> str:
     """A fresh id: sorts by time, never meets another."""
@@ -29,16 +27,33 @@ def new_session() -> str:
 
 @contextmanager
 def hold(root: Path, session: str) -> Iterator[Path]:
-    """Own a session's folder while the block runs; gives its path.
+    """Own a session while the block runs; gives its folder.
+
+    The lock comes before the folder, and lies outside it: whoever finds the folder can tell whether it is owned.
 
     Raises
     ------
     Busy
         If another process owns it.
     """
-    folder = root / layout.session(session)
-    with lock(folder / LOCK, wait=False):
+    guard = root / layout.session_lock(session)
+    with lock(guard, wait=False):
+        folder = root / layout.session(session)
+        folder.mkdir(parents=True, exist_ok=True)
         yield folder
+        if not folder.exists():
+            guard.unlink(missing_ok=True)
+            (root / layout.writers_lock(session)).unlink(missing_ok=True)
+
+
+def writing(root: Path, session: str) -> AbstractContextManager[None]:
+    """Append to a session's logs while the block runs, together with others of the session."""
+    return lock(root / layout.writers_lock(session), shared=True)
+
+
+def alone(root: Path, session: str) -> AbstractContextManager[None]:
+    """Wait until nobody writes in a session: worker processes outlive an importing process that was killed."""
+    return lock(root / layout.writers_lock(session))
 
 
 def abandoned(root: Path) -> list[str]:
@@ -46,7 +61,7 @@ def abandoned(root: Path) -> list[str]:
     found = []
     for folder in sorted((root / "incoming").glob("*/")):
         try:
-            with lock(folder / LOCK, wait=False):
+            with lock(root / layout.session_lock(folder.name), wait=False):
                 found.append(folder.name)
         except Busy:
             continue
@@ -72,7 +87,7 @@ def discard(root: Path, session: str) -> None:
     """Remove the empty folder of a finished session."""
     folder = root / layout.session(session)
     if folder.exists() and not pack_ids(root, session):
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # what is left of it is found as abandoned
 
 
 class SeriesLogs(AbstractContextManager["SeriesLogs"]):
@@ -84,7 +99,7 @@ class SeriesLogs(AbstractContextManager["SeriesLogs"]):
         The archive.
     session : str
     writer : int
-        Tells the processes of one session apart.
+        Tells the threads and processes of one session apart.
     """
 
     def __init__(self, root: Path, session: str, writer: int, settings: Settings) -> None:
@@ -93,9 +108,17 @@ class SeriesLogs(AbstractContextManager["SeriesLogs"]):
         self._stack = ExitStack()
 
     def append(self, series: str, name: str, length: int, chunks: Iterable[bytes]) -> tuple[str, int]:
-        """Append one object to its series' log; returns the pack id and the offset."""
+        """Append one object to its series' log; returns the pack id and the offset.
+
+        Raises
+        ------
+        Busy
+            Another process has recovered the session: its packs are sealed.
+        """
         pack_id = layout.pack_id(series, self._session, self._writer)
         if pack_id not in self._logs:
+            if (self._root / layout.pack(pack_id)).exists():
+                raise Busy("this import was recovered by another one meanwhile; start it again")
             log = PackLog(self._root / layout.log(pack_id), self._settings)
             self._logs[pack_id] = self._stack.enter_context(closing(log))
         return pack_id, self._logs[pack_id].append(name, length, chunks)

@@ -16,7 +16,7 @@ from itertools import batched, count
 from pathlib import Path
 from typing import Any
 
-from pacs_panel.errors import Busy, Rejected
+from pacs_panel.errors import ArchiveError, Busy, Rejected
 from pacs_panel.index.arrival import Arrival
 from pacs_panel.index.store import Index
 from pacs_panel.keep import session as sessions
@@ -88,10 +88,19 @@ def admit(
     -------
     Report
         Exact counts of what became of everything.
+
+    Raises
+    ------
+    Busy
+        The index is being made anew.
+    ArchiveError
+        Making it anew was cut short.
     """
     report, started = Report(), time.perf_counter()
     session = session or sessions.new_session()
-    with sessions.hold(root, session) as folder:
+    with lock(root / layout.reindex_lock(), wait=False, shared=True), sessions.hold(root, session) as folder:
+        if (root / layout.reindex_mark()).exists():
+            raise ArchiveError("a reindex was cut short, so not all that is kept is known; reindex first, then import")
         write_atomic(folder / SESSION, json.dumps({"collection": what.collection}).encode())
         batches = _batches(root, session, what, settings, report)
         seen = 0
@@ -100,7 +109,7 @@ def admit(
             seen += len(batch.candidates)
             progress(Progress(seen, report.bytes))
         seal(root, index, session, settings)
-    sessions.discard(root, session)
+        sessions.discard(root, session)
     report.seconds = time.perf_counter() - started
     return report
 
@@ -194,19 +203,24 @@ def seal(root: Path, index: Index, session: str, settings: Settings) -> None:
 
 def recover(root: Path, index: Index, settings: Settings) -> Report:
     """Finish what interrupted sessions left: what they made durable is admitted, and their packs are sealed."""
+    with lock(root / layout.reindex_lock(), wait=False, shared=True):
+        return _recover(root, index, settings)
+
+
+def _recover(root: Path, index: Index, settings: Settings) -> Report:
     report = Report()
     for session in sessions.abandoned(root):
         try:
-            with sessions.hold(root, session) as folder:
+            with sessions.hold(root, session) as folder, sessions.alone(root, session):
                 collection = _collection(folder)
                 for pack_id in sessions.pack_ids(root, session):
                     path = root / layout.log(pack_id)
                     for results in batched(read_pack(path, pack_id, collection, settings), settings.batch):
                         commit(root, index, results, settings, report)
                 seal(root, index, session, settings)
+                sessions.discard(root, session)
         except Busy:
             continue  # somebody else recovers it at this moment
-        sessions.discard(root, session)
     index.seal([pack for pack in index.unsealed() if (root / layout.pack(pack)).exists()])
     return report
 

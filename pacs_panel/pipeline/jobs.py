@@ -12,9 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from itertools import chain, islice
 from types import ModuleType
 from typing import Any
 
+FEW = 3  # fewer items than this take less time than starting processes does
 PRELOAD = ["pacs_panel.pipeline.read", "pacs_panel.volume.build"]
 
 
@@ -36,19 +38,22 @@ def run[Item, Result](
     items : iterable
         Pulled as workers become free.
     workers : int
-        Processes to start; with 0 or 1 everything runs in the calling process.
+        Processes to start; with 0 or 1, or for fewer than `FEW` items, everything runs in the calling process.
     executor : concurrent.futures.Executor or dask.distributed.Client, optional
         Used instead; it is not shut down.
     """
     if executor is not None:
         pool = executor.get_executor() if hasattr(executor, "get_executor") else executor
         yield from _ahead(pool, function, items, 2 * max(2, workers))
-    elif workers <= 1:
-        for item in items:
+        return
+    items = iter(items)
+    few = list(islice(items, FEW))
+    if workers <= 1 or len(few) < FEW:
+        for item in chain(few, items):
             yield item, function(item)
     else:
         with processes(workers) as pool:
-            yield from _ahead(pool, function, items, 2 * workers)
+            yield from _ahead(pool, function, chain(few, items), 2 * workers)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,14 +16,15 @@ from typing import BinaryIO, Literal
 
 from pacs_panel.dicom import digest, header
 from pacs_panel.dicom.kind import kind
-from pacs_panel.errors import Damaged, Rejected
+from pacs_panel.errors import Rejected
 from pacs_panel.index.arrival import Arrival
 from pacs_panel.index.store import Index
 from pacs_panel.keep.pack import member_name
 from pacs_panel.keep.quarantine import refuse
-from pacs_panel.keep.session import SeriesLogs
+from pacs_panel.keep.session import SeriesLogs, writing
 from pacs_panel.model import Digests, Header, Kept, Location
 from pacs_panel.pipeline.identity import outcome
+from pacs_panel.receive.candidate import cannot_read
 from pacs_panel.receive.report import Outcome
 from pacs_panel.receive.sources import Candidate, open_candidate
 from pacs_panel.settings import MIB, Settings
@@ -93,6 +94,14 @@ def read_batch(batch: Batch) -> list[Taken | Refused]:
 
     Small objects are read once, into memory; larger ones are streamed.
     """
+    with writing(batch.root, batch.session):
+        results = _taken(batch)
+    for candidate in batch.candidates:
+        candidate.discard()
+    return results
+
+
+def _taken(batch: Batch) -> list[Taken | Refused]:
     results: list[Taken | Refused] = []
     objects: list[tuple[int, _Object]] = []
     for number, candidate in enumerate(batch.candidates):
@@ -102,15 +111,15 @@ def read_batch(batch: Batch) -> list[Taken | Refused]:
             _quarantine(batch, candidate, error)
             results.append(Refused(candidate.origin, error))
     settled = _settled(batch, objects)
-    with SeriesLogs(batch.root, batch.session, os.getpid(), batch.settings) as logs:
+    # a thread's number is unique among all processes, and an executor may well run threads
+    with SeriesLogs(batch.root, batch.session, threading.get_native_id(), batch.settings) as logs:
         for number, item in objects:
             try:
                 results.append(_keep(batch, logs, batch.received + number, item, settled.get(number, "")))
-            except Damaged as error:
-                results.append(Refused(item.candidate.origin, Rejected(str(error), "changed while it was read")))
+            except Rejected as error:
+                _quarantine(batch, item.candidate, error)
+                results.append(Refused(item.candidate.origin, error))
         logs.sync()
-    for candidate in batch.candidates:
-        candidate.discard()
     return results
 
 
@@ -124,13 +133,23 @@ def _settled(batch: Batch, items: Sequence[tuple[int, _Object]]) -> dict[int, Ou
     for number, item in rest:
         kept = versions.get(item.header.identity.sop_instance_uid, ())
         data = partial(_bytes, item, batch.settings)
-        what, _ = outcome(batch.root, kept, item.digests, data, batch.settings)
+        try:
+            what, _ = outcome(batch.root, kept, item.digests, data, batch.settings)
+        except Rejected:
+            continue  # cannot be read any more; keeping it will say so
         if what in ("duplicate", "alternative encoding"):
             settled[number] = what
     return settled
 
 
 def _read(candidate: Candidate, settings: Settings) -> _Object:
+    try:
+        return _read_open(candidate, settings)
+    except OSError as error:
+        raise cannot_read(error) from None
+
+
+def _read_open(candidate: Candidate, settings: Settings) -> _Object:
     with open_candidate(candidate, settings) as source:
         size = source.seek(0, io.SEEK_END)
         source.seek(0)
@@ -209,12 +228,23 @@ def read_kept(source: BinaryIO, location: Location, received: int, collection: s
 
 def _place(candidate: Candidate, size: int) -> Location | None:
     """Where a candidate's bytes lie as they are on disk, if they do."""
-    if candidate.path is not None:
-        return Location(str(candidate.path.resolve()), 0, size, in_place=True)
-    member = candidate.member
+    path, offset, member = candidate.path, 0, candidate.member
     if member is not None and member.method == "stored":
-        return Location(str(member.extent.path.resolve()), member.extent.offset, size, in_place=True)
-    return None
+        path, offset = member.extent.path, member.extent.offset
+    if path is None:
+        return None
+    place = str(path.resolve())
+    if not _is_text(place):
+        return None  # bytes that are no text cannot be recorded: what has such a name is copied
+    return Location(place, offset, size, in_place=True)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _chunks(item: _Object, settings: Settings) -> Iterator[bytes]:
@@ -223,11 +253,18 @@ def _chunks(item: _Object, settings: Settings) -> Iterator[bytes]:
         return
     again = hashlib.sha256()
     with open_candidate(item.candidate, settings) as source:
-        while chunk := source.read(CHUNK):
+        while chunk := _chunk(source):
             again.update(chunk)
             yield chunk
     if again.hexdigest() != item.digests.file:
-        raise Damaged("its bytes are not those that were read before; import it again")
+        raise Rejected("its bytes are not those that were read before; import it again", "changed while it was read")
+
+
+def _chunk(source: BinaryIO) -> bytes:
+    try:
+        return source.read(CHUNK)
+    except OSError as error:
+        raise cannot_read(error) from None
 
 
 def _bytes(item: _Object, settings: Settings) -> bytes:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from bisect import bisect
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from heapq import merge
-from itertools import batched
+from itertools import batched, groupby
 from pathlib import Path
 
-from pacs_panel.errors import NotFound, Rejected
+from pacs_panel.errors import Damaged, NotFound, Rejected
 from pacs_panel.index.arrival import Arrival
 from pacs_panel.index.store import Index
 from pacs_panel.keep.originals import open_original
-from pacs_panel.model import Location
+from pacs_panel.keep.pack import whole
+from pacs_panel.model import Digests, Location
 from pacs_panel.pipeline.admit import commit, read_pack
 from pacs_panel.pipeline.read import Refused, Taken, read_kept
 from pacs_panel.receive.report import Report
 from pacs_panel.records.store import Records
-from pacs_panel.records.values import Reference
+from pacs_panel.records.values import Reference, Trashed
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
+from pacs_panel.storage.files import lock, write_atomic
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,51 +41,79 @@ class _Ordered:
 def reindex(
     root: Path, index: Index, records: Records, settings: Settings, progress: Callable[[int], None] = lambda _: None
 ) -> Report:
-    """Fill an empty index with everything that is kept, in the order in which it was received.
+    """Fill the index anew with everything that is kept, in the order in which it was received.
+
+    Until it is done, nothing is imported: what is kept would not be known.
 
     Returns
     -------
     Report
         What every kept object is: as when it came, except that what was decided to be a duplicate stays one.
+
+    Raises
+    ------
+    Busy
+        An import is under way, or another reindex.
     """
-    report, done = Report(), 0
-    for results in batched(_everything(root, records, settings), settings.batch):
+    with lock(root / layout.reindex_lock(), wait=False):
+        write_atomic(root / layout.reindex_mark(), b"")
+        index.clear()
+        report = _fill(root, index, records, settings, progress)
+        index.optimize()
+        (root / layout.reindex_mark()).unlink()
+    return report
+
+
+def _fill(root: Path, index: Index, records: Records, settings: Settings, progress: Callable[[int], None]) -> Report:
+    report, done, trashed = Report(), 0, deque(records.trashed())
+    moments = [each.at for each in trashed]
+    for results in _batches(_everything(root, records, settings), moments, settings.batch):
+        while trashed and trashed[0].at < results[0].received:
+            _hide(index, trashed.popleft())
         commit(root, index, [one.result for one in results], settings, report)
         done += len(results)
         progress(done)
     index.seal([pack for pack in index.unsealed() if (root / layout.pack(pack)).exists()])
-    for trashed in records.trashed():
-        try:
-            index.trash(trashed.level, trashed.key)
-        except NotFound:
-            continue  # its bytes were removed for good since
+    for each in trashed:
+        _hide(index, each)
     return report
 
 
+def _batches(objects: Iterable[_Ordered], moments: Sequence[int], size: int) -> Iterator[tuple[_Ordered, ...]]:
+    """Objects in batches that end where something was put into the trash: what came again later stays visible."""
+    for _, group in groupby(objects, key=lambda one: bisect(moments, one.received)):
+        yield from batched(group, size)
+
+
+def _hide(index: Index, trashed: Trashed) -> None:
+    with suppress(NotFound):  # its bytes were removed for good since
+        index.trash(trashed.level, trashed.key)
+
+
 def _everything(root: Path, records: Records, settings: Settings) -> Iterator[_Ordered]:
-    """All kept objects in order of arrival; packs of one session are read one after the other."""
+    """All that is kept, in packs and in place, in order of arrival."""
+    return merge(_packed(root, records, settings), _referred(records.references(), settings))
+
+
+def _packed(root: Path, records: Records, settings: Settings) -> Iterator[_Ordered]:
+    """All objects in packs; packs of one session are read side by side, sessions one after the other."""
     collections = {session.session: session.collection for session in records.sessions()}
     sessions: dict[str, list[tuple[Path, str]]] = {}
     for path in sorted((root / "originals").glob("*/*/*.tar")):
         sessions.setdefault(path.stem.rsplit("-", 1)[0], []).append((path, f"{path.parent.name}/{path.stem}"))
-    referred = list(_referred(records.references(), settings))
-    position = 0
     for session in sorted(sessions):
-        packs = [
-            _ordered(read_pack(path, pack, collections.get(session, ""), settings)) for path, pack in sessions[session]
-        ]
-        for one in merge(*packs):
-            while position < len(referred) and referred[position].received < one.received:
-                yield referred[position]
-                position += 1
-            yield one
-    yield from referred[position:]
+        collection = collections.get(session, "")
+        yield from merge(*(_pack(path, pack, collection, settings) for path, pack in sessions[session]))
 
 
-def _ordered(results: Iterable[Taken | Refused]) -> Iterator[_Ordered]:
-    for result in results:
-        received = result.arrival.kept.received if isinstance(result, Taken) else 0
-        yield _Ordered(received, result)
+def _pack(path: Path, pack: str, collection: str, settings: Settings) -> Iterator[_Ordered]:
+    last = 0
+    for result in read_pack(path, pack, collection, settings):
+        last = result.arrival.kept.received if isinstance(result, Taken) else last
+        yield _Ordered(last, result)
+    if not whole(path):
+        error = Rejected("objects behind a damaged header are not found; restore the pack from a copy", "damaged pack")
+        yield _Ordered(last, Refused(pack, error))
 
 
 def _referred(references: Iterable[Reference], settings: Settings) -> Iterator[_Ordered]:
@@ -89,10 +122,16 @@ def _referred(references: Iterable[Reference], settings: Settings) -> Iterator[_
         try:
             with open_original(Path(), location) as source:
                 arrival = read_kept(source, location, reference.received, reference.collection, settings)
+        except Damaged as error:
+            gone = Rejected(str(error), "recorded in place, but missing")
+            yield _Ordered(reference.received, Refused(reference.path, gone))
+            continue
         except Rejected as error:
             yield _Ordered(reference.received, Refused(reference.path, error))
             continue
-        yield _Ordered(reference.received, Taken(reference.path, arrival))
+        # The digests are those of what was recorded, so that a verify tells of a file that has changed since.
+        kept = replace(arrival.kept, digests=Digests(reference.file_digest, reference.dataset_digest))
+        yield _Ordered(reference.received, Taken(reference.path, replace(arrival, kept=kept)))
 
 
 def references(arrivals: Sequence[Arrival]) -> list[Reference]:

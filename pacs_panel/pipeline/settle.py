@@ -59,8 +59,8 @@ def settle(
     """
     published = []
     keys = index.unsettled() if series is None else list(series)
-    workers = settings.workers if len(keys) > 1 else 0
-    for job, revision in run(build_series, _jobs(root, index, keys, settings), workers=workers, executor=executor):
+    jobs = _jobs(root, index, keys, settings)
+    for job, revision in run(build_series, jobs, workers=settings.workers, executor=executor):
         if revision is not None:
             index.publish(revision, job.change)
             reach(settings, "build.published")

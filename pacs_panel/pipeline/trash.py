@@ -34,6 +34,9 @@ def restore(index: Index, records: Records, level: Level, name: str) -> int:
         raise NotFound(f"there is no {level} {name} in the trash")
     if len(keys) > 1:
         raise Ambiguous(f"{len(keys)} of {level} {name} are in the trash; ask by key: {', '.join(keys)}", keys)
-    restored = index.restore(level, keys[0])
+    try:
+        restored = index.restore(level, keys[0])
+    except NotFound:
+        restored = 0  # removing it was cut short, so it was never hidden
     records.restore(level, keys[0])
     return restored

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from pacs_panel.errors import Busy
 
+PART = ".part-"  # begins the name of a file that is being written
+
 
 class RangeFile(io.RawIOBase):
     """A read-only, seekable file that is a byte range of another; reads never move a shared position.
@@ -70,7 +72,7 @@ def open_range(path: Path, offset: int, length: int) -> io.BufferedReader:
 def write_atomic(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path``: afterwards, and after a crash, there is all of it or what was there before."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fd, name = tempfile.mkstemp(prefix=".part-", dir=path.parent)
+    fd, name = tempfile.mkstemp(prefix=PART, dir=path.parent)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
@@ -83,9 +85,18 @@ def write_atomic(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, so that their names are durable too."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
 def move(source: Path, target: Path) -> None:
     """Rename durably, within one file system."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     os.replace(source, target)
     sync_folder(target.parent)
 
@@ -100,8 +111,10 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
+def lock(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[None]:
     """Hold a lock that no other process or thread can hold, and that the kernel frees when this process dies.
+
+    A ``shared`` one may be held by many at once, but not while somebody holds it alone.
 
     Raises
     ------
@@ -112,7 +125,7 @@ def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise Busy(f"another process holds {path.name}") from None
         yield

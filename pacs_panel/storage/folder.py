@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from pacs_panel.errors import ArchiveError
 from pacs_panel.storage import layout
-from pacs_panel.storage.files import write_atomic
+from pacs_panel.storage.files import PART, lock, write_atomic
 
 MEMORY = "memory://"
 RAM = Path("/dev/shm")  # a file system in memory, where there is one
@@ -51,18 +51,30 @@ def _folder(text: str) -> Path:
 
 def make(root: Path) -> Path:
     """Make an empty archive in a new or empty folder; `archive.toml` is written last."""
-    if root.exists() and (not root.is_dir() or {p.name for p in root.iterdir()} - set(layout.DIRECTORIES)):
+    if root.exists() and (not root.is_dir() or _foreign(root)) and not (root / layout.ARCHIVE_TOML).exists():
         raise ArchiveError(f"{root} is not an archive, and not empty; give an empty or a new folder")
     for name in layout.DIRECTORIES:
         (root / name).mkdir(parents=True, exist_ok=True)
-    lines = [f"format = {layout.FORMAT_VERSION}", f'id = "{uuid4()}"', ""]
-    write_atomic(root / layout.ARCHIVE_TOML, "\n".join(lines).encode())
+    with lock(root / layout.make_lock()):  # of several that make it at once, one gives it its id
+        if (root / layout.ARCHIVE_TOML).exists():
+            return check(root)
+        lines = [f"format = {layout.FORMAT_VERSION}", f'id = "{uuid4()}"', ""]
+        write_atomic(root / layout.ARCHIVE_TOML, "\n".join(lines).encode())
     return root
+
+
+def _foreign(root: Path) -> bool:
+    """Whether the folder holds anything that a making which was cut short, or is under way, does not leave there."""
+    names = {path.name for path in root.iterdir()} - set(layout.DIRECTORIES)
+    return any(not name.startswith(PART) for name in names)
 
 
 def check(root: Path) -> Path:
     """The archive's folder again, if this software can use it."""
-    found = tomllib.loads((root / layout.ARCHIVE_TOML).read_text("utf-8")).get("format")
+    try:
+        found = tomllib.loads((root / layout.ARCHIVE_TOML).read_text("utf-8")).get("format")
+    except ValueError:
+        raise ArchiveError(f"{root / layout.ARCHIVE_TOML} is damaged; restore it from a copy") from None
     if found != layout.FORMAT_VERSION:
         raise ArchiveError(
             f"the archive has format {found}, this software reads format {layout.FORMAT_VERSION}; update it"

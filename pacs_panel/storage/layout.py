@@ -59,6 +59,16 @@ def session(session: str) -> str:
     return f"incoming/{session}"
 
 
+def session_lock(session: str) -> str:
+    """Lock file of the process that owns a session."""
+    return f"locks/session-{session}"
+
+
+def writers_lock(session: str) -> str:
+    """Lock file that all who append to a session's logs share; whoever recovers the session holds it alone."""
+    return f"locks/writers-{session}"
+
+
 def revision(series: str, revision: str) -> str:
     """Folder of one published revision of a series."""
     return f"volumes/{series[:2]}/{series}/{revision}"
@@ -77,6 +87,21 @@ def thumbnail(series: str, revision_id: str) -> str:
 def quarantine(digest: str) -> str:
     """Bytes that were refused; ``.json`` beside them says why."""
     return f"quarantine/{digest[:2]}/{digest}"
+
+
+def reindex_lock() -> str:
+    """Lock file that imports share, and that a reindex holds alone."""
+    return "locks/reindex"
+
+
+def reindex_mark() -> str:
+    """File that is there from the start of a reindex to its end: while it is, the index is incomplete."""
+    return "locks/reindexing"
+
+
+def make_lock() -> str:
+    """Lock file under which the archive itself is made."""
+    return "locks/make"
 
 
 def admit_lock() -> str:

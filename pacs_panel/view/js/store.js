@@ -6,8 +6,8 @@ const WHOLE_LEVEL = 64 * MIB;
 const QUICK_LEVEL = 4 * MIB;
 const SLICES = 128 * MIB;
 const VOLUMES = 256 * MIB;
-const AT_ONCE = 6;
-const AHEAD = 6;
+const AT_ONCE = 4;
+const AHEAD = 8;
 
 const ARRAYS = {
   uint8: Uint8Array,

@@ -1,0 +1,140 @@
+"""Frames over HTTP: stored values of planes and volumes, and thumbnails.
+
+The revision stands in every address, so what is behind an address never changes, and a browser keeps it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+
+from pacs_panel.archive import Archive
+from pacs_panel.errors import NotFound
+from pacs_panel.storage import layout
+from pacs_panel.view.source import StoredFrames, encode
+from pacs_panel.view.stack import stack_frames
+
+AT_HAND = 64  # stacks that stay open
+KEEP = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+NAME = re.compile(r"[a-z2-7]{26}")
+STACK = "/frames/{series}/{revision}/{stack}"
+
+Asking = Callable[[Request], Archive]
+
+
+class OpenStacks:
+    """Stacks that were opened lately. Threads may share it."""
+
+    def __init__(self, most: int = AT_HAND) -> None:
+        self.most = most
+        self._held: OrderedDict[tuple[str, str, int], StoredFrames] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, archive: Archive, series: str, revision: str, stack: int) -> StoredFrames:
+        """The frames of a stack, which ``archive`` is asked for each time, as its principal.
+
+        Raises
+        ------
+        NotFound, NotYetShown
+        """
+        name = (str(archive.find(series)["key"]), revision, stack)
+        with self._lock:
+            if name in self._held:
+                self._held.move_to_end(name)
+                return self._held[name]
+        frames = archive.open_frames(series, stack, revision)
+        with self._lock:
+            self._held[name] = frames
+            while len(self._held) > self.most:
+                self._held.popitem(last=False)
+        return frames
+
+
+def frame_routes(asking: Asking) -> APIRouter:
+    """The routes by which the viewer asks for frames.
+
+    Parameters
+    ----------
+    asking : callable
+        Gives the archive as whoever sent a request may see it.
+
+    Returns
+    -------
+    APIRouter
+        ``/frames/{series}/{revision}/{stack}/meta.json``, ``…/{level}/{axis}/{index}``, ``…/{level}/volume`` (both
+        with ``?extra=0,1``; raw little-endian values in C order), and ``/thumbnails/{series}/{revision}.png``.
+    """
+    routes, opened = APIRouter(), OpenStacks()
+    as_asking: Any = Depends(asking)
+
+    @routes.get(f"{STACK}/meta.json")
+    def meta(request: Request, series: str, revision: str, stack: int, archive: Archive = as_asking) -> Response:
+        found = stack_frames(archive, series, stack).meta()
+        if found.revision != revision:
+            raise NotFound(f"series {found.series_key} is of another revision by now")
+        return _unchanged(request) or JSONResponse(found.to_dict(), headers=_headers(request))
+
+    @routes.get(f"{STACK}/{{level}}/volume")
+    def volume(
+        request: Request, series: str, revision: str, stack: int, level: int, extra: str = "",
+        archive: Archive = as_asking,
+    ) -> Response:  # fmt: skip
+        frames = opened.get(archive, series, revision, stack)
+        return _unchanged(request) or _values(request, frames.volume(level, numbers(extra)))
+
+    @routes.get(f"{STACK}/{{level}}/{{axis}}/{{index}}")
+    def plane(
+        request: Request, series: str, revision: str, stack: int, level: int, axis: int, index: int, extra: str = "",
+        archive: Archive = as_asking,
+    ) -> Response:  # fmt: skip
+        frames = opened.get(archive, series, revision, stack)
+        return _unchanged(request) or _values(request, frames.plane(level, axis, index, numbers(extra)))
+
+    @routes.get("/thumbnails/{series}/{revision}.png")
+    def thumbnail(request: Request, series: str, revision: str, archive: Archive = as_asking) -> Response:
+        key = str(archive.find(series)["key"])
+        path = archive.root / layout.thumbnail(key, revision)
+        if not NAME.fullmatch(revision) or not path.is_file():
+            raise NotFound(f"series {key} has no such revision with images")
+        return _unchanged(request) or Response(path.read_bytes(), media_type="image/png", headers=_headers(request))
+
+    return routes
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """An index along extra dimensions, from ``"0,3"``.
+
+    Raises
+    ------
+    NotFound
+        It is not made of numbers.
+    """
+    try:
+        return tuple(int(part) for part in text.split(",") if part)
+    except ValueError:
+        raise NotFound("extra: numbers with commas between them") from None
+
+
+def _values(request: Request, array: np.ndarray) -> Response:
+    return Response(encode(array), media_type="application/octet-stream", headers=_headers(request))
+
+
+def _headers(request: Request) -> dict[str, str]:
+    return KEEP | {"ETag": _tag(request)}
+
+
+def _unchanged(request: Request) -> Response | None:
+    """The short answer to a browser that has it already; the address says all, and it has been looked up by now."""
+    asked = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    return Response(status_code=304, headers=_headers(request)) if _tag(request) in asked else None
+
+
+def _tag(request: Request) -> str:
+    return f'"{layout.key(request.url.path, request.url.query)}"'

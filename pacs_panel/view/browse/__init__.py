@@ -1,0 +1,1 @@
+"""The pages: Browse, which finds series, and View, which shows one."""
