@@ -34,10 +34,10 @@ VISIBLE: dict[Level, ColumnElement[bool]] = {
     "instance": O.current,
 }
 # How a level hangs on the one above.
-LINKS: dict[Level, BinaryExpression[bool]] = {
-    "study": T.patient_key == P.key,
-    "series": S.study_key == T.key,
-    "instance": O.series_key == S.key,
+LINKS: dict[Level, BinaryExpression[Any]] = {
+    "study": BinaryExpression(T.patient_key, P.key, operators.eq),
+    "series": BinaryExpression(S.study_key, T.key, operators.eq),
+    "instance": BinaryExpression(O.series_key, S.key, operators.eq),
 }
 TEXT_LEVEL: Level = "series"
 

@@ -48,7 +48,7 @@ def _count_series(connection: Connection, number: int, keys: set[str]) -> None:
     )
     found = {key: {"NumberOfSeriesRelatedInstances": n, "bytes": size} for key, n, size in counted}
     empty = {"NumberOfSeriesRelatedInstances": 0, "bytes": 0}
-    rows = {key: found.get(key, empty) | {"content": number} for key in keys}
+    rows = {key: found.get(key, empty) | {"content": number, "settled": False} for key in keys}
     _store(connection, "series", number, rows, visible=set(found))
 
 

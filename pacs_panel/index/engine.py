@@ -26,6 +26,7 @@ PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA cache_size = -65536",
+    "PRAGMA analysis_limit = 2000",  # rows of each index that ANALYZE looks at
     "PRAGMA journal_size_limit = 67108864",
 )
 

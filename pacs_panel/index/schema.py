@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     column,
     func,
+    literal_column,
     table,
 )
 from sqlalchemy.dialects import sqlite
@@ -74,7 +75,8 @@ study = Table(
 )
 
 # `first` and `received`: arrival of its earliest and latest object. `content`: the change that last altered its set of
-# current objects. `study_date` repeats the study's, so that one index both filters and sorts.
+# current objects; `settled`: the published revision is made of that set. `study_date` repeats the study's, so that one
+# index both filters and sorts.
 series = Table(
     "series",
     metadata,
@@ -87,6 +89,7 @@ series = Table(
     Column("received", Integer, nullable=False, index=True),
     _change(),
     Column("content", Integer, nullable=False, default=0),
+    Column("settled", Boolean, nullable=False, default=False),
     _visible(),
     Column("bytes", Integer, nullable=False, default=0),
     Column("revision", Text),
@@ -133,7 +136,6 @@ revision = Table(
     Column("verdict", Text, nullable=False),
     Column("stacks", Text, nullable=False),
     Column("note", Text, nullable=False),
-    Column("content", Integer, nullable=False),
     Column("created", Integer, nullable=False),
 )
 
@@ -188,7 +190,8 @@ for _keyword in ("Modality", "BodyPartExamined", "Collection"):
     _index(f"by_{_keyword}", comparable(BY_KEYWORD[_keyword])[0], series.c.study_date, series.c.key)
 _index("by_study_date", series.c.study_date, series.c.key)
 _index("by_SOPInstanceUID", objects.c.SOPInstanceUID)
-_index("by_series", objects.c.series_key, objects.c.length, only=objects.c.current)
+_index("by_series", objects.c.series_key, objects.c.length, only=objects.c.current == literal_column("1"))
 _index("superseded", objects.c.series_key, only=~objects.c.current)
 _index("damaged", objects.c.damaged, only=objects.c.damaged.is_not(None))
+_index("unsettled", series.c.content, series.c.key, only=~series.c.settled)
 _index("unsealed", pack.c.series_key, only=~pack.c.sealed)

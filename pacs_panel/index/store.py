@@ -15,7 +15,7 @@ from pacs_panel.attributes import LEVELS, Level
 from pacs_panel.errors import NotFound
 from pacs_panel.index import schema, status, trash
 from pacs_panel.index.arrival import Arrival
-from pacs_panel.index.counting import next_change, touch
+from pacs_panel.index.counting import bury, next_change, touch
 from pacs_panel.index.criteria import Criteria
 from pacs_panel.index.engine import Database
 from pacs_panel.index.rows import O, among, kept_pages, kept_query, stacks_json, to_kept, to_revision
@@ -25,6 +25,7 @@ from pacs_panel.index.writing import add
 from pacs_panel.model import Kept, Revision
 from pacs_panel.settings import Settings
 
+WORTH_STATISTICS = 5000  # series
 S, R = schema.series.c, schema.revision.c
 
 
@@ -190,7 +191,6 @@ class Index:
                 "verdict": revision.verdict,
                 "stacks": stacks_json(revision.stacks),
                 "note": revision.note,
-                "content": content if change is None else min(content, change),
                 "created": time.time_ns(),
             }
             put = sqlite.insert(schema.revision).values(row)
@@ -198,7 +198,11 @@ class Index:
             connection.execute(
                 update(schema.series)
                 .where(S.key == revision.series_key)
-                .values(revision=revision.revision, Verdict=revision.verdict or None)
+                .values(
+                    revision=revision.revision,
+                    Verdict=revision.verdict or None,
+                    settled=change is None or content <= change,
+                )
             )
             touch(connection, next_change(connection), revision.series_key)
 
@@ -221,12 +225,7 @@ class Index:
         quiet_since : int, optional
             Only those of which nothing was received after this time (ns).
         """
-        query = (
-            select(S.key)
-            .outerjoin(schema.revision, (S.key == R.series_key) & (S.revision == R.revision))
-            .where(S.visible, S.content > func.coalesce(R.content, -1))
-            .order_by(S.content, S.key)
-        )
+        query = select(S.key).where(S.visible, ~S.settled).order_by(S.content, S.key)
         if quiet_since is not None:
             query = query.where(S.received <= quiet_since)
         with self.database.read() as connection:
@@ -328,19 +327,26 @@ class Index:
             return status.count(connection) | {"change": _change(connection)}
 
     def clear(self) -> None:
-        """Forget everything but the change number, so that the index can be filled anew."""
+        """Forget what there is, so that the index can be filled anew; who follows it sees deletions, then arrivals."""
         with self.database.write() as connection:
-            for table in reversed(schema.metadata.sorted_tables):
-                if table.name != schema.change.name:
-                    connection.execute(delete(table))
+            number = next_change(connection)
+            for level in LEVELS[:3]:
+                table = schema.TABLES[level].c
+                bury(connection, level, number, connection.scalars(select(table.key).where(table.visible)).all())
+            for emptied in schema.metadata.sorted_tables:
+                if emptied not in (schema.change, schema.tombstone):
+                    connection.execute(delete(emptied))
             connection.execute(delete(schema.series_text))
-            connection.execute(update(schema.change).values(number=schema.change.c.number + 1))
 
     def optimize(self) -> None:
-        """Renew the statistics by which queries are planned, and tidy up: worth it after every large import."""
+        """Tidy up, and renew the statistics by which queries are planned: worth it after every large import.
+
+        A small index stays without statistics: they would still be believed when it has grown.
+        """
         with self.database.write() as connection:
             connection.execute(insert(schema.series_text).values(series_text="optimize"))
-            connection.exec_driver_sql("ANALYZE")
+            if (connection.scalar(select(func.count()).select_from(schema.series)) or 0) >= WORTH_STATISTICS:
+                connection.exec_driver_sql("ANALYZE")
         self.database.checkpoint()
 
 

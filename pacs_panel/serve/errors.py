@@ -52,4 +52,3 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def unreadable(_request: Request, _error: RequestValidationError) -> JSONResponse:
         return JSONResponse(UNREADABLE, 404, headers=NO_STORE)
-

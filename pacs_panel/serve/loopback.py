@@ -51,6 +51,7 @@ class OnlyLoopback:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
         if scope["type"] not in ("http", "websocket") or _allowed(scope):
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":

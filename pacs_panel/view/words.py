@@ -55,7 +55,9 @@ def passport_facts(passport: Passport) -> list[tuple[str, str]]:
     facts = [("Verdict", VERDICTS[passport.verdict]), ("Why", passport.reason)]
     facts.append(("Size", f"{columns} × {rows} × {slices} (columns × rows × slices)"))
     for dimension in passport.dimensions:
-        facts.append((dimension.name.capitalize(), f"{len(dimension.values)} values, by {dimension.keyword or 'order'}"))
+        facts.append(
+            (dimension.name.capitalize(), f"{len(dimension.values)} values, by {dimension.keyword or 'order'}")
+        )
     if passport.calibration != "none":
         where = " at the detector" if passport.calibration == "detector" else ""
         _, row_step, column_step = passport.spacing

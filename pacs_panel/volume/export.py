@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 
 from pacs_panel.errors import NotFound, PacsPanelError
@@ -40,6 +39,8 @@ def to_nifti(path: Path, target: Path) -> Path:
     PacsPanelError
         Slices are unevenly spaced: NIfTI would place them wrongly.
     """
+    import nibabel  # takes longer to import than most exports take
+
     frames = ZarrFrames(path)
     passport, facts = frames.passport, frames.describe()
     if passport.verdict == "irregular":

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from pacs_panel.attributes import BY_KEYWORD, Level
 from pacs_panel.errors import BadQuery
@@ -344,22 +346,50 @@ def test_thousands_of_values_in_one_list(index: Index) -> None:
     assert index.search("series", asked).count() == 2
 
 
-def test_statements_use_the_indexes(tmp_path: Path) -> None:
-    """Even before statistics are there, and even where a sort and a filter meet."""
-    with Index(tmp_path / "index.sqlite") as index:
-        index.add([arrival()])
-        plans = {
-            "by_study_date": ({}, ()),
-            "by_Modality": ({"Modality": "CT"}, ()),
-            "by_SeriesInstanceUID": ({"SeriesInstanceUID": "1.2.1.1"}, ()),
-        }
-        seen: list[str] = []
-        with index.database.read() as connection:
-            connection.connection.dbapi_connection.set_trace_callback(seen.append)
-        for name, (asked, _) in plans.items():
-            seen.clear()
-            index.search("series", criteria(**asked)).page(25)
-            statement = next(text for text in seen if "LIMIT" in text)
-            with index.database.read() as connection:
-                plan = " ".join(row[3] for row in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement))
-            assert name in plan, plan
+@pytest.mark.parametrize(
+    ("level", "asked", "used"),
+    [
+        ("series", {}, ["by_study_date"]),
+        ("series", {"Modality": "CT"}, ["by_Modality"]),
+        ("series", {"SeriesInstanceUID": "1.2.1.1"}, ["by_SeriesInstanceUID"]),
+        ("series", {"SOPInstanceUID": "1.2.1.1.1"}, ["by_SOPInstanceUID"]),
+        ("study", {"Modality": "CT"}, ["by_StudyDate", "ix_series_study_key"]),
+        ("study", {"SeriesInstanceUID": "1.2.1.1"}, ["by_SeriesInstanceUID"]),
+        ("instance", {"SOPInstanceUID": "1.2.1.1.1"}, ["by_SOPInstanceUID"]),
+        ("instance", {"SeriesInstanceUID": "1.2.1.1"}, ["by_SeriesInstanceUID", "by_series "]),
+    ],
+)
+def test_pages_use_the_indexes(index: Index, level: Level, asked: dict, used: list[str]) -> None:
+    """Without statistics already: a new archive has none."""
+    plan = plans(index, lambda: index.search(level, criteria(level, **asked)).page(25))
+    assert [name for name in used if name not in plan + " "] == []
+
+
+def test_counting_and_listing_a_series_use_the_index(index: Index) -> None:
+    assert "by_series " in plans(index, lambda: index.objects("x"))
+    plan = plans(index, lambda: index.add([arrival()]))
+    assert "COVERING INDEX by_series " in plan
+    assert "SCAN object" not in plan
+    assert "unsettled" in plans(index, index.unsettled)
+
+
+def plans(index: Index, work: Callable[[], object]) -> str:
+    """How SQLite goes about the statements of ``work``."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(connection: object, cursor: object, statement: str, parameters: object, *_: object) -> None:
+        if "json_each" in statement or statement.startswith("SELECT"):
+            seen.append((statement, parameters))
+
+    engine = index.database._engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        work()
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    steps = []
+    with sqlite3.connect(index.database.path) as connection:
+        for statement, parameters in seen:
+            given = parameters[0] if isinstance(parameters, list) else parameters
+            steps += [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + statement, given)]
+    return "\n".join(steps)

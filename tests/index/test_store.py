@@ -353,6 +353,29 @@ def test_garbage_is_refused(tmp_path: Path) -> None:
         Index(tmp_path / "index.sqlite")
 
 
+def test_clearing_shows_as_deletions_and_refilling_as_arrivals(index: Index) -> None:
+    stays, goes = arrival(1, 1, 1), arrival(1, 1, 2, patient="P2")
+    index.add([stays, goes])
+    before = index.change()
+    index.clear()
+    assert index.status()["instances"] == index.search("patient").count() == 0
+    assert index.unsealed() == []
+    index.add([stays])
+    assert index.changes_since(before) == {
+        ("series", stays.kept.series_key, False), ("study", stays.study_key, False), ("patient", stays.patient_key, False),
+        ("series", goes.kept.series_key, True), ("study", goes.study_key, True), ("patient", goes.patient_key, True),
+    }  # fmt: skip
+    assert index.search("series", criteria(text="P1")).count() == 1
+
+
+def test_keys_are_found_in_the_trash_too(index: Index) -> None:
+    index.add([arrival()])
+    index.trash("series", arrival().kept.series_key)
+    assert index.keys_of("1.2.1.1", "series") == index.keys_of(arrival().kept.series_key, "series")
+    assert index.keys_of("1.2.1.1", "series") == [arrival().kept.series_key]
+    assert index.keys_of("9", "series") == []
+
+
 def test_optimize_keeps_everything(index: Index) -> None:
     index.add([arrival(n, SeriesDescription="Thorax") for n in range(1, 50)])
     index.optimize()

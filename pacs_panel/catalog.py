@@ -1,0 +1,228 @@
+"""An archive as an intake catalog: tables of studies and series, and every series as a volume under its UID.
+
+A reader opens the archive for as long as it reads; of an open archive, a catalog reads as that archive's principal.
+Series are entries that are made when they are asked for, so that the size of an archive costs a catalog nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from intake import BaseData, BaseReader, Catalog, DataDescription, ReaderDescription
+
+from pacs_panel.archive import Archive, open_archive
+from pacs_panel.attributes import Level
+from pacs_panel.errors import NotFound
+from pacs_panel.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+ARCHIVE = "archive"  # the name under which the entries of a catalog refer to their archive
+TOLD = ("Modality", "SeriesDescription", "StudyDate", "StudyInstanceUID", "Verdict")
+
+
+class UnknownEntry(NotFound, KeyError):
+    """The catalog has no such entry, or the principal may not see it."""
+
+    __str__ = Exception.__str__  # a KeyError's would put the sentence in quotation marks
+
+
+# -- what is read ------------------------------------------------------------------------------------------------------
+
+
+class ArchiveData(BaseData):
+    """An archive, by its address.
+
+    Parameters
+    ----------
+    url : str, optional
+        As for `pacs_panel.open_archive`; a relative folder counts from the working directory.
+    otherwise : str, optional
+        What to open where ``url`` is empty; the settings' own archive where this is empty, too.
+    metadata : dict, optional
+    """
+
+    structure: ClassVar[set[str]] = {"catalog"}
+
+    def __init__(self, url: str | None = None, otherwise: str = "", metadata: dict[str, Any] | None = None) -> None:
+        self.url, self.otherwise = url, otherwise
+        self._archive: Archive | None = None
+        super().__init__(metadata)
+
+    @contextmanager
+    def opened(self) -> Iterator[Archive]:
+        """The archive, open; closed again unless it was given open."""
+        if self._archive is not None:
+            yield self._archive
+            return
+        settings = Settings.load()
+        with open_archive(self.url or self.otherwise or settings.archive, create=False, settings=settings) as archive:
+            yield archive
+
+
+class OpenArchive(DataDescription):
+    """Describes an archive that is open already: read here as it is, and by its address from a file."""
+
+    def __init__(self, archive: Archive) -> None:
+        super().__init__(ArchiveData.qname(), {"url": str(archive.root)})
+        self._archive = archive
+
+    def to_data(self, user_parameters: dict[str, Any] | None = None, **kwargs: Any) -> ArchiveData:
+        """The archive, in the hands of the principal who opened it."""
+        data: ArchiveData = super().to_data(user_parameters, **kwargs)
+        data._archive = self._archive
+        return data
+
+
+# -- readers -----------------------------------------------------------------------------------------------------------
+
+
+class _Table(BaseReader):
+    implements: ClassVar[set[type]] = {ArchiveData}
+    output_instance = "pandas:DataFrame"
+    level: ClassVar[Level]
+
+    def _read(self, data: ArchiveData, **keywords: Any) -> pd.DataFrame:
+        with data.opened() as archive:
+            return archive.search(self.level, **keywords).to_frame()
+
+
+class Studies(_Table):
+    """Studies as a table; arguments are those of `Archive.search`, e.g. ``StudyDate="20250101-"``."""
+
+    level = "study"
+
+
+class SeriesTable(_Table):
+    """Series as a table; arguments are those of `Archive.search`, e.g. ``Modality="CT"``."""
+
+    level = "series"
+
+
+class Volume(BaseReader):
+    """A series as an `xarray.Dataset`; arguments are those of `Archive.volume`."""
+
+    implements: ClassVar[set[type]] = {ArchiveData}
+    output_instance = "xarray:Dataset"
+
+    def _read(self, data: ArchiveData, series_uid: str, stack: int | None = None, level: int = 0) -> xr.Dataset:
+        with data.opened() as archive:  # the arrays are files of their own: they can be read when it is closed
+            return archive.volume(series_uid, stack, level)
+
+
+class ByUid(BaseReader):
+    """The whole catalog of an archive: what `open_catalog` gives, for a catalog in a file."""
+
+    implements: ClassVar[set[type]] = {ArchiveData}
+    output_instance = "pacs_panel.catalog:ArchiveCatalog"
+
+    def _read(self, data: ArchiveData) -> ArchiveCatalog:
+        if data._archive is not None:
+            return open_catalog(data._archive)
+        return _catalog(data, data.to_entry())
+
+
+# -- the catalog -------------------------------------------------------------------------------------------------------
+
+
+class Entries(dict[str, ReaderDescription]):
+    """The entries that have names, and those of series, each made when it is asked for by UID or key.
+
+    Going through it gives those with names only, so that writing a catalog to a file stays cheap.
+    """
+
+    def __init__(self, data: ArchiveData) -> None:
+        readers = {"studies": Studies, "series": SeriesTable, "volume": Volume}
+        super().__init__({name: _describe(name, reader) for name, reader in readers.items()})
+        self._data = data
+
+    def __contains__(self, name: object) -> bool:
+        if super().__contains__(name):
+            return True
+        return isinstance(name, str) and name != ARCHIVE and self._is_series(name)
+
+    def __missing__(self, uid: str) -> ReaderDescription:
+        with self._data.opened() as archive:
+            row = archive.find(uid)
+        told = {keyword: row[keyword] for keyword in TOLD if row[keyword]}
+        return _describe(uid, Volume, told, series_uid=uid)
+
+    def _is_series(self, name: str) -> bool:
+        with self._data.opened() as archive:
+            return bool(archive.search("series").named(name))
+
+
+class ArchiveCatalog(Catalog):
+    """A catalog of one archive: ``studies``, ``series``, ``volume``, and each series by its UID or key.
+
+    Going through it gives the three names; ``catalog["series"].read()`` lists the series.
+    """
+
+    def __getitem__(self, name: str) -> Any:
+        """The reader (for ``archive``: the data) of that name.
+
+        Raises
+        ------
+        UnknownEntry
+        Ambiguous
+            The UID occurs in several places; ``choices`` are the keys to ask by.
+        """
+        try:
+            return super().__getitem__(name)
+        except KeyError:
+            known = ", ".join(self.aliases)
+            raise UnknownEntry(f"no entry {name}: ask for {known}, or for a series by its UID") from None
+
+
+def open_catalog(archive: Archive | str | Path) -> ArchiveCatalog:
+    """The catalog of an archive.
+
+    Parameters
+    ----------
+    archive : Archive, str or Path
+        An open archive, which is read as its principal may see it, and stays yours to close; or an address.
+
+    Returns
+    -------
+    ArchiveCatalog
+
+    Raises
+    ------
+    ArchiveError
+        There is no archive at the address.
+
+    Examples
+    --------
+    >>> catalog = open_catalog("pacs-archive")  # doctest: +SKIP
+    >>> catalog["series"](Modality="CT").read()  # doctest: +SKIP
+    >>> catalog[series_uid].read()  # doctest: +SKIP
+    """
+    if isinstance(archive, Archive):
+        description = OpenArchive(archive)
+        return _catalog(description.to_data(), description)
+    data = ArchiveData(str(archive))
+    with data.opened():  # so that a wrong address is told at once
+        return _catalog(data, data.to_entry())
+
+
+def _catalog(data: ArchiveData, description: DataDescription) -> ArchiveCatalog:
+    entries = Entries(data)
+    return ArchiveCatalog(entries, aliases={name: name for name in entries}, data={ARCHIVE: description})
+
+
+def _describe(
+    name: str, reader: type[BaseReader], metadata: dict[str, Any] | None = None, **arguments: Any
+) -> ReaderDescription:
+    described = ReaderDescription(
+        reader.qname(),
+        {"data": f"{{data({ARCHIVE})}}", **arguments},
+        metadata=metadata,
+        output_instance=reader.output_instance,
+    )
+    described._tok = name  # intake's own name for an entry; without it, it would be a hash
+    return described

@@ -1,0 +1,64 @@
+"""What every page has: the dark bar, light or dark below it, and the line on what it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import panel as pn
+from panel_material_ui.template import Page
+
+from pacs_panel.view.browse.parts import Memory
+
+RESEARCH = "Research use only – not for diagnosis"
+BAR = "#16181b"
+THEME = {
+    "light": {"palette": {"primary": {"main": BAR}, "background": {"default": "#ffffff", "paper": "#ffffff"}}},
+    "dark": {"palette": {"primary": {"main": BAR}, "background": {"default": "#121316", "paper": "#16181b"}}},
+}
+LOOK = {
+    ".MuiAppBar-root": {"backgroundColor": BAR, "backgroundImage": "none", "color": "#e6e8ea", "boxShadow": "none"},
+    ".MuiDrawer-paper": {"backgroundImage": "none"},
+}
+NOTE = f'<p style="margin:0;font:13px/1.3 system-ui,sans-serif;color:#d9b876">{RESEARCH}</p>'
+
+Subscribe = Callable[[Callable[[], None]], Callable[[], None]]
+
+
+def shell(title: str, main: Sequence[Any], sidebar: Sequence[Any], *, sidebar_width: int = 280) -> Page:
+    """A page of the dashboard."""
+    dark = pn.state.cookies.get("theme") == "dark"
+    memory = Memory(width=0, height=0, margin=0)
+    page = Page(
+        title="pacs_panel",
+        meta_title=title,
+        site_url="browse",
+        main=list(main),
+        sidebar=list(sidebar),
+        header=[pn.pane.HTML(NOTE, margin=(0, 12), align="center"), memory],
+        sidebar_width=sidebar_width,
+        sidebar_resizable=False,
+        busy_indicator=None,
+        dark_theme=dark,
+        theme_config=THEME,
+        sx=LOOK,
+    )
+    page.param.watch(lambda event: memory.param.update(shown={"theme": "dark" if event.new else "light"}), "dark_theme")
+    return page
+
+
+def follow(subscribe: Subscribe | None, read: Callable[[], Any], show: Callable[[Any], None]) -> None:
+    """Keep an open page up to date: after each change ``read`` in the teller's thread, then ``show`` in the page's.
+
+    Ends when the session does.
+    """
+    document = pn.state.curdoc
+    if subscribe is None or document is None:
+        return
+
+    def tell() -> None:
+        document.add_next_tick_callback(partial(show, read()))
+
+    unsubscribe = subscribe(tell)
+    pn.state.on_session_destroyed(lambda _context: unsubscribe())

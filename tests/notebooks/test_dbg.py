@@ -1,0 +1,89 @@
+"""The first notebook in a real JupyterLab, in a real browser: the viewer draws, scrolls and windows in a cell."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.view.reading import over, painted, told
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_first_look.ipynb"
+TOKEN = "of-this-test-only"
+OPTIONS = [
+    "--no-browser",
+    "--ServerApp.port=0",
+    "--ServerApp.ip=127.0.0.1",
+    "--ServerApp.allow_root=True",
+    f"--IdentityProvider.token={TOKEN}",
+    # Nothing is asked of other machines: no announcements, no news, no look for updates, no list of extensions.
+    "--LabApp.news_url=",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.extension_manager=readonly",
+]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[str]:
+    """Address of a JupyterLab whose folder holds the notebook, with a home of its own."""
+    work, runtime = tmp_path / "work", tmp_path / "runtime"
+    work.mkdir()
+    shutil.copy(NOTEBOOK, work)
+    places = {"HOME": "home", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "IPYTHONDIR": "ipython"}
+    own = {name: str(tmp_path / folder) for name, folder in places.items()}
+    environment = os.environ | own | {"JUPYTER_RUNTIME_DIR": str(runtime), "PYTHONPATH": str(NOTEBOOK.parents[1])}
+    command = [sys.executable, "-m", "jupyterlab", *OPTIONS, f"--ServerApp.root_dir={work}"]
+    with (tmp_path / "lab.log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, cwd=work, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        yield address(process, runtime, tmp_path / "lab.log")
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
+    """The address that the server writes down once it listens."""
+    for _ in range(600):
+        for file in runtime.glob("jpserver-*.json"):
+            if text := file.read_text("utf-8"):
+                return str(json.loads(text)["url"])
+        assert process.poll() is None, log.read_text("utf-8")
+        time.sleep(0.1)
+    raise AssertionError(f"JupyterLab did not start:\n{log.read_text('utf-8')}")
+
+
+def test_the_viewer_works_in_a_cell(page: Any, lab: str) -> None:
+    page.set_default_timeout(60_000)
+    page.set_viewport_size({"width": 1400, "height": 1000})
+    page.goto(f"{lab}lab/tree/{NOTEBOOK.name}?token={TOKEN}")
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+    page.locator("[data-jp-kernel-user], .jp-NotebookPanel-toolbar").first.wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.wait_for_timeout(22000); page.screenshot(path="/tmp/lab.png"); print(page.locator(".jp-Cell-inputArea .jp-InputPrompt").all_text_contents(), page.locator(".jp-OutputArea-output").count(), page.locator(".viewer").count()); page.locator(".jp-Cell").last.scroll_into_view_if_needed(); page.wait_for_timeout(4000); page.screenshot(path="/tmp/lab2.png"); print(page.locator(".viewer").count(), page.locator(".jp-CodeCell").last.inner_text()[:500]); raise SystemExit
+    page.locator(".viewer").first.scroll_into_view_if_needed()
+    painted(page, "axial", 32)
+    before = told(page)
+    assert before["planes"]["axial"] == {"slice": 32, "level": 0}
+
+    x, y = over(page, "axial", 64, 64)
+    page.mouse.move(x, y)
+    page.mouse.wheel(0, 120)
+    painted(page, "axial", 33)
+    page.mouse.down()
+    page.mouse.move(x + 50, y - 30, steps=4)
+    page.mouse.up()
+    assert told(page)["window"] != before["window"]
+    assert told(page)["planes"]["axial"]["slice"] == 33
+    assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']").count() == 0
