@@ -24,7 +24,6 @@ from sqlalchemy import (
     Text,
     column,
     func,
-    literal_column,
     table,
 )
 from sqlalchemy.dialects import sqlite
@@ -190,7 +189,7 @@ for _keyword in ("Modality", "BodyPartExamined", "Collection"):
     _index(f"by_{_keyword}", comparable(BY_KEYWORD[_keyword])[0], series.c.study_date, series.c.key)
 _index("by_study_date", series.c.study_date, series.c.key)
 _index("by_SOPInstanceUID", objects.c.SOPInstanceUID)
-_index("by_series", objects.c.series_key, objects.c.length, only=objects.c.current == literal_column("1"))
+_index("by_series", objects.c.series_key, objects.c.current, objects.c.length)
 _index("superseded", objects.c.series_key, only=~objects.c.current)
 _index("damaged", objects.c.damaged, only=objects.c.damaged.is_not(None))
 _index("unsettled", series.c.content, series.c.key, only=~series.c.settled)

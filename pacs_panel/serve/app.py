@@ -51,7 +51,7 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     )
     app.state.live = live
     errors.install(app)
-    app.include_router(frame_routes(lambda _request: local))
+    app.include_router(frame_routes(lambda: local))
 
     @app.get("/", include_in_schema=False)
     def root(request: Request) -> RedirectResponse:

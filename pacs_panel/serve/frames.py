@@ -26,7 +26,7 @@ KEEP = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type
 NAME = re.compile(r"[a-z2-7]{26}")
 STACK = "/frames/{series}/{revision}/{stack}"
 
-Asking = Callable[[Request], Archive]
+Asking = Callable[..., Archive]
 
 
 class OpenStacks:
@@ -63,7 +63,7 @@ def frame_routes(asking: Asking) -> APIRouter:
     Parameters
     ----------
     asking : callable
-        Gives the archive as whoever sent a request may see it.
+        A dependency of FastAPI that gives the archive as whoever sent a request may see it.
 
     Returns
     -------

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import panel as pn
-from panel_material_ui.template import Page
+from panel_material_ui.template.base import Page
 
 from pacs_panel.view.browse.parts import Memory
 

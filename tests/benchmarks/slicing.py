@@ -29,7 +29,7 @@ def run(folder: Path, scale: Scale) -> list[Row]:
     write_ct(folder / "source", 1, slices, size)
     with open_archive(folder / "archive") as archive:
         archive.ingest(folder / "source")
-        stack = archive.stack_path(str(next(iter(archive.search()))["key"]))
+        stack = archive.stack_path(str(archive.search().page().rows[0]["key"]))
     return _rows(stack, f"{size} × {size} × {slices}", scale.of(60, 20, 3))
 
 

@@ -362,9 +362,10 @@ def test_clearing_shows_as_deletions_and_refilling_as_arrivals(index: Index) -> 
     assert index.unsealed() == []
     index.add([stays])
     assert index.changes_since(before) == {
-        ("series", stays.kept.series_key, False), ("study", stays.study_key, False), ("patient", stays.patient_key, False),
-        ("series", goes.kept.series_key, True), ("study", goes.study_key, True), ("patient", goes.patient_key, True),
-    }  # fmt: skip
+        (level, key, gone)
+        for one, gone in ((stays, False), (goes, True))
+        for level, key in (("series", one.kept.series_key), ("study", one.study_key), ("patient", one.patient_key))
+    }
     assert index.search("series", criteria(text="P1")).count() == 1
 
 

@@ -63,14 +63,16 @@ def address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
     raise AssertionError(f"JupyterLab did not start:\n{log.read_text('utf-8')}")
 
 
-def test_the_viewer_works_in_a_cell(page: Any, lab: str) -> None:
-    page.set_default_timeout(60_000)
+def test_the_viewer_works_in_a_cell(lab: str, page: Any) -> None:
+    page.set_default_timeout(45_000)
     page.set_viewport_size({"width": 1400, "height": 1000})
     page.goto(f"{lab}lab/tree/{NOTEBOOK.name}?token={TOKEN}")
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-    page.locator("[data-jp-kernel-user], .jp-NotebookPanel-toolbar").first.wait_for()
+    # The menu acts on the notebook once its kernel is there.
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.locator(".jp-CodeCell").last.scroll_into_view_if_needed()
     page.locator(".viewer[data-painted]").first.wait_for(state="attached")
     page.locator(".viewer").first.scroll_into_view_if_needed()
     painted(page, "axial", 32)
