@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,9 @@ from pacs_panel.storage import layout
 from pacs_panel.storage.faults import reach
 from pacs_panel.storage.files import lock
 from pacs_panel.volume.build import build, revision_id
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,10 @@ def _build(job: Job) -> Revision:
         return build(job.series_key, shown, opener, target, job.settings, **what)
     except PacsPanelError as error:
         return Revision(job.series_key, revision, "", "", (), str(error))
+    except Exception as error:  # whatever is wrong with one series, the others are still built
+        log.exception("series %s could not be built", job.series_key)
+        note = f"could not be built ({type(error).__name__}); the log says more"
+        return Revision(job.series_key, revision, "", "", (), note)
 
 
 def _kind(kept: Kept) -> Kind:

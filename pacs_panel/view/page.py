@@ -13,9 +13,16 @@ from pacs_panel.view.browse.parts import Memory
 
 RESEARCH = "Research use only – not for diagnosis"
 BAR = "#16181b"
+BREAKS = {"values": {"xs": 0, "sm": 820, "md": 1000, "lg": 1200, "xl": 1536}}  # below sm the side lies over the page
 THEME = {
-    "light": {"palette": {"primary": {"main": BAR}, "background": {"default": "#ffffff", "paper": "#ffffff"}}},
-    "dark": {"palette": {"primary": {"main": BAR}, "background": {"default": "#121316", "paper": "#16181b"}}},
+    "light": {
+        "breakpoints": BREAKS,
+        "palette": {"primary": {"main": BAR}, "background": {"default": "#ffffff", "paper": "#ffffff"}},
+    },
+    "dark": {
+        "breakpoints": BREAKS,
+        "palette": {"primary": {"main": BAR}, "background": {"default": "#121316", "paper": "#16181b"}},
+    },
 }
 LOOK = {
     ".MuiAppBar-root": {"backgroundColor": BAR, "backgroundImage": "none", "color": "#e6e8ea", "boxShadow": "none"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 from pacs_panel.archive import Archive
@@ -31,6 +32,7 @@ def test_a_new_index_agrees_with_the_old(tmp_path: Path) -> None:
         archive.ingest(tmp_path / "placed", in_place=True, collection="placed", build=False)
         archive.ingest(put(tmp_path / "3", changed(ct(3, seed=7).datasets[0], StudyDescription="new")), build=False)
         archive.remove(ct(2, seed=8).series_uid)
+        archive.settle()
         before = frames(archive), versions(archive), archive.trash()
         report = archive.reindex()
         assert (report.accepted, report.new_versions, report.refused) == (8, 1, 0)
@@ -41,7 +43,6 @@ def test_a_new_index_agrees_with_the_old(tmp_path: Path) -> None:
         file.unlink()
     with opened(tmp_path / "archive") as archive:
         archive.reindex()
-        assert frames(archive)["study"] == before[0]["study"] or archive.status()["series"] == 3
         assert archive.status()["instances"] == 8
 
 
@@ -56,8 +57,6 @@ def test_what_came_again_after_its_removal_stays_visible(archive: Archive, tmp_p
 
 
 def test_many_packs_need_few_open_files(archive: Archive, tmp_path: Path) -> None:
-    import resource
-
     many = [changed(ONE, SeriesInstanceUID=f"1.2.{n}", SOPInstanceUID=f"1.2.{n}.1") for n in range(1, 61)]
     archive.ingest(put(tmp_path / "in", *many), build=False)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -156,7 +156,14 @@ def high_water(pid: int) -> int:
 
 def table(title: str, notes: str, rows: Sequence[Row]) -> str:
     """A section in Markdown."""
-    lines = [f"## {title}", "", notes.strip(), "", "| what | ours | peer or limit | ratio | aim |", "|---|---|---|---|---|"]
+    lines = [
+        f"## {title}",
+        "",
+        notes.strip(),
+        "",
+        "| what | ours | peer or limit | ratio | aim |",
+        "|---|---|---|---|---|",
+    ]
     lines += [f"| {row.what} | {row.ours} | {row.peer} | {row.ratio} | {row.target} |" for row in rows]
     return "\n".join(lines) + "\n"
 

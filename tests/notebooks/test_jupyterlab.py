@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -43,24 +43,24 @@ def lab(tmp_path: Path) -> Iterator[str]:
     own = {name: str(tmp_path / folder) for name, folder in places.items()}
     environment = os.environ | own | {"JUPYTER_RUNTIME_DIR": str(runtime), "PYTHONPATH": str(NOTEBOOK.parents[1])}
     command = [sys.executable, "-m", "jupyterlab", *OPTIONS, f"--ServerApp.root_dir={work}"]
-    with (tmp_path / "lab.log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, cwd=work, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        yield address(process, runtime, tmp_path / "lab.log")
-    finally:
-        process.terminate()
-        process.wait(20)
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, env=environment, cwd=work, **pipe) as process:
+        assert process.stdout
+        said: list[str] = []
+        try:
+            yield address(process.stdout, said)
+        finally:
+            process.terminate()
 
 
-def address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
-    """The address that the server writes down once it listens."""
-    for _ in range(600):
-        for file in runtime.glob("jpserver-*.json"):
-            if text := file.read_text("utf-8"):
-                return str(json.loads(text)["url"])
-        assert process.poll() is None, log.read_text("utf-8")
-        time.sleep(0.1)
-    raise AssertionError(f"JupyterLab did not start:\n{log.read_text('utf-8')}")
+def address(log: IO[str], said: list[str]) -> str:
+    """The address that the server tells once it listens; what it says later is read and let go, so that it never waits."""
+    for line in log:
+        said.append(line)
+        if found := re.search(r"http://127\.0\.0\.1:\d+/", line):
+            threading.Thread(target=log.read, daemon=True).start()
+            return found[0]
+    raise AssertionError("JupyterLab did not start:\n" + "".join(said))
 
 
 def test_the_viewer_works_in_a_cell(lab: str, page: Any) -> None:

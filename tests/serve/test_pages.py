@@ -1,0 +1,121 @@
+"""The pages in a real browser: find, filter, open, scroll; and what other processes do while they are open."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pacs_panel.testing import Study, Subject, cr, write
+from tests.browser_fixtures import run
+from tests.view.reading import painted
+
+pytestmark = pytest.mark.browser
+INGEST = "import sys, pacs_panel; pacs_panel.open_archive(sys.argv[1]).ingest(sys.argv[2], build=False)"
+
+
+@pytest.fixture(scope="module")
+def address(app: Any) -> Iterator[str]:
+    at, stop = run(app)
+    yield at
+    stop()
+
+
+def open_browse(page: Any, address: str, query: str = "") -> None:
+    page.goto(f"{address}/browse{query}")
+    page.wait_for_selector("tr[data-key], .empty")
+    page.wait_for_selector("[data-facet]")
+
+
+def test_find_filter_open_and_scroll(page, address):
+    open_browse(page, address)
+    page.locator('[data-facet="Modality"] label', has_text="CT").click()
+    page.wait_for_selector(".chip >> text=CT")
+    page.wait_for_url("**/browse?Modality=CT")
+    assert page.locator("tr[data-key]").count() == 2
+    page.locator("tr[data-key]", has_text="PP-0001").locator("td.date").click()
+    page.wait_for_url("**/view?series=*&stack=0")
+    painted(page, "axial", 6)
+    page.mouse.move(*middle(page, "axial"))
+    page.mouse.wheel(0, 100)
+    painted(page, "axial", 7)
+    page.wait_for_selector(".details >> text=PixelSpacing")
+    page.locator("input[aria-label='Filter the header']").fill("rescale")
+    page.wait_for_function("() => true")
+    assert set(page.locator(".rows .what b").all_text_contents()) >= {"RescaleSlope", "RescaleIntercept"}
+    assert page.locator(".rows .what b", has_text="PixelSpacing").count() == 0
+    page.locator("a.back").click()
+    page.wait_for_url("**/browse?Modality=CT")
+    page.wait_for_selector(".chip >> text=CT")
+
+
+def middle(page: Any, plane: str) -> tuple[float, float]:
+    box = page.locator(f'canvas[data-plane="{plane}"]').bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_enter_opens_the_row_that_has_the_focus(page, address):
+    open_browse(page, address, "?Modality=MR")
+    page.locator("tr[data-key] a").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/view?series=*")
+    page.wait_for_selector('canvas[data-level="0"][data-painted]', state="attached")
+
+
+def test_names_never_stand_in_an_address(page, address):
+    open_browse(page, address)
+    page.locator("input[type=search]").fill("PP-0001")
+    page.wait_for_selector(".chip >> text=PP-0001")
+    assert page.url == f"{address}/browse"
+
+
+def test_hostile_text_is_text(page, address):
+    open_browse(page, address)
+    row = page.locator("tr[data-key]", has_text="<script>alert(1)</script>, <b>Bold</b>")
+    assert "<img src=x onerror=alert(2)>" in row.inner_text()
+    assert row.locator("script, b, i, td:not(.image) img").count() == 0
+    row.locator("a").click()
+    page.wait_for_selector(".details >> text=<script>alert(1)</script>")
+    assert page.locator(".details >> css=script, .details >> css=dd img").count() == 0
+
+
+def test_what_has_no_volume_yet_is_told(page, address):
+    open_browse(page, address, "?Modality=SEG")
+    page.locator("tr[data-key] a").click()
+    page.wait_for_selector("text=Kept, not yet shown: segmentation")
+    page.wait_for_selector(".details >> text=SegmentSequence")
+
+
+def test_nothing_matches_and_all_is_cleared(page, address):
+    open_browse(page, address, "?Modality=XX")
+    page.wait_for_selector("text=Nothing matches")
+    page.get_by_role("button", name="Clear all filters").click()
+    page.wait_for_selector("tr[data-key]")
+
+
+def test_a_series_that_is_not_there(page, address):
+    page.goto(f"{address}/view?series=nothing")
+    page.wait_for_selector("text=There is no such series")
+
+
+def test_what_another_process_takes_in_shows_up_in_an_open_page(page, address, archive, tmp_path: Path):
+    open_browse(page, address)
+    study = Study(Subject("New^Somebody", "PP-0099"), "20260101", "080000", "Arrived")
+    write(cr(study=study, rows=64, columns=64), tmp_path / "in")
+    subprocess.run([sys.executable, "-c", INGEST, str(archive.root), str(tmp_path / "in")], check=True, timeout=60)
+    page.wait_for_selector("tr[data-key] >> text=PP-0099")
+    page.wait_for_selector('tr:has-text("PP-0099") .badge[data-state="stack"]')  # built here, beside serving
+
+
+@pytest.mark.parametrize("width", [600, 1024, 1920])
+def test_nothing_is_clipped(page, address, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    open_browse(page, address)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    box = page.locator("tr[data-key]").first.bounding_box()
+    assert box["x"] + box["width"] <= width
+    page.set_viewport_size({"width": 1400, "height": 900})
