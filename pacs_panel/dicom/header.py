@@ -46,6 +46,7 @@ ORDER_NUMBERS = (
     "GantryDetectorTilt",
     "SliceLocation",
 )
+ORDER_VR = {keyword: dictionary_VR(_tag(keyword)) for keyword in ORDER_NUMBERS}
 ORDER_TEXTS = ("AcquisitionTime", "ContentTime", "ImageType")
 IMAGE = (
     "SamplesPerPixel",
@@ -258,8 +259,8 @@ def _padding(fields: _Fields, signed: bool, bits: int) -> tuple[int, int] | None
 
 def _order(fields: _Fields) -> Mapping[str, float | str]:
     order: dict[str, float | str] = {}
-    for keyword in ORDER_NUMBERS:
-        number = fields.first(keyword, dictionary_VR(TAGS[keyword]))
+    for keyword, vr in ORDER_VR.items():
+        number = fields.first(keyword, vr)
         if number is not None:
             order[keyword] = float(number)
     for keyword in ORDER_TEXTS:

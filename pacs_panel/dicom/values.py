@@ -32,8 +32,13 @@ def text(raw: Raw, vr: str, charsets: tuple[str, ...] = (), little: bool = True)
     if stated in BINARY:
         return "\\".join(str(number) for number in numbers(raw, vr, little))
     joined = decode(value, charsets) if vr in LOCALISED else value.decode("ascii", "replace")
-    parts = (part.strip(PADDING) for part in joined.split("\\"))
-    return "\\".join(part.rstrip("=") if vr == "PN" else part for part in parts)
+    if "\\" not in joined:  # as nearly always
+        return _stripped(joined, vr)
+    return "\\".join(_stripped(part, vr) for part in joined.split("\\"))
+
+
+def _stripped(part: str, vr: str) -> str:
+    return part.strip(PADDING).rstrip("=") if vr == "PN" else part.strip(PADDING)
 
 
 def numbers(raw: Raw, vr: str, little: bool = True) -> list[int | float]:

@@ -10,7 +10,7 @@ import multiprocessing
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, islice
 from types import ModuleType
@@ -52,10 +52,8 @@ def run[Item, Result](
         for item in chain(few, items):
             yield item, function(item)
     else:
-        rest = chain(few, items)
         with processes(workers) as pool:
-            yield from _meanwhile(_started(pool), function, rest)
-            yield from _ahead(pool, function, rest, 2 * workers)
+            yield from _ahead(pool, function, chain(few, items), 2 * workers)
 
 
 @contextmanager
@@ -72,30 +70,6 @@ def processes(workers: int) -> Iterator[Executor]:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
-
-
-def _started(pool: Executor) -> Future[int]:
-    """Done once the pool's first process has; it takes seconds, in which the calling process need not be idle."""
-    starter = ThreadPoolExecutor(1, "starter")
-    started = starter.submit(_start, pool)
-    starter.shutdown(wait=False)
-    return started
-
-
-def _start(pool: Executor) -> int:
-    with _importable_main():
-        return pool.submit(int).result()
-
-
-def _meanwhile[Item, Result](
-    started: Future[int], function: Callable[[Item], Result], items: Iterator[Item]
-) -> Iterator[tuple[Item, Result]]:
-    """Work through items here until the pool has started."""
-    for item in items:
-        yield item, function(item)
-        if started.done():
-            started.result()  # why it could not start, if it could not
-            return
 
 
 def _ahead[Item, Result](

@@ -52,6 +52,7 @@ def shell(title: str, main: Sequence[Any], sidebar: Sequence[Any], *, sidebar_wi
         sx=LOOK,
     )
     page.param.watch(lambda event: memory.param.update(shown={"theme": "dark" if event.new else "light"}), "dark_theme")
+    memory.on_msg(lambda _narrow: page.param.update(sidebar_open=False))
     return page
 
 

@@ -17,8 +17,8 @@ from tests.benchmarks.series import write_ct
 
 TITLE = "Slices"
 NOTES = """
-Level 0 of a CT, planes at random places, median of each. The peer is plain zarr-python reading the same plane of the same array. The files are
-in the page cache.
+Level 0 of a CT, planes at random places, median of each. The peer is plain zarr-python reading the same plane of the
+same array. The files are in the page cache.
 """
 AXES = ("axial", "coronal", "sagittal")
 AIMS = {"axial": "≤ 7 ms", "coronal": "≤ 25 ms", "sagittal": "≤ 25 ms"}

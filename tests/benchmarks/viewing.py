@@ -13,9 +13,9 @@ from tests.benchmarks.measure import Row, Scale, alternate, quantile
 
 TITLE = "Viewer"
 NOTES = """
-512 × 512 pixels a slice, int16, headless Chromium without a GPU, loopback. Each step waits until the one before it is seen, by looking once a frame
-of the browser's (60 a second at most); ours is seen when it is painted, the DynamicMap's when its data have come. All three planes of ours are
-shown, and follow.
+512 × 512 pixels a slice, int16, headless Chromium without a GPU, loopback. Each step waits until the one before it is
+seen, by looking once a frame of the browser's (60 a second at most); ours is seen when it is painted, the DynamicMap's
+when its data have come. All three planes of ours are shown, and follow.
 """
 WARM = 5  # steps before it counts
 OURS = """async (canvas, steps) => {
@@ -127,7 +127,7 @@ def _app(volume: np.ndarray) -> Any:
         return image_view(source, state=state, sizing_mode="stretch_width", height=800)
 
     def peer() -> Any:
-        slider = pn.widgets.IntSlider(name="slice", start=0, end=len(volume) - 1, value=0)
+        slider = pn.widgets.IntSlider(label="slice", start=0, end=len(volume) - 1, value=0)
         shown = {"cmap": "gray", "clim": (900, 1100), "width": 700, "height": 700}
         image = hv.DynamicMap(pn.bind(lambda at: hv.Image(volume[at], bounds=(0, 0, 512, 512)).opts(**shown), slider))
         return pn.Column(slider, pn.pane.HoloViews(image))

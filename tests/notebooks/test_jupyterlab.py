@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -33,11 +34,20 @@ OPTIONS = [
 ]
 
 
+# A notebook starts its kernel by itself, and nobody is asked about news.
+HABITS = {
+    "@jupyterlab/notebook-extension:tracker": {"autoStartDefaultKernel": True},
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
+}
+
+
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
     """Address of a JupyterLab whose folder holds the notebook, with a home of its own."""
     work, runtime = tmp_path / "work", tmp_path / "runtime"
     work.mkdir()
+    (tmp_path / "config" / "labconfig").mkdir(parents=True)
+    (tmp_path / "config" / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(HABITS))
     shutil.copy(NOTEBOOK, work)
     places = {"HOME": "home", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "IPYTHONDIR": "ipython"}
     own = {name: str(tmp_path / folder) for name, folder in places.items()}
@@ -54,7 +64,7 @@ def lab(tmp_path: Path) -> Iterator[str]:
 
 
 def address(log: IO[str], said: list[str]) -> str:
-    """The address that the server tells once it listens; what it says later is read and let go, so that it never waits."""
+    """The address that the server tells once it listens; what it says later is read and let go."""
     for line in log:
         said.append(line)
         if found := re.search(r"http://127\.0\.0\.1:\d+/", line):
@@ -68,13 +78,12 @@ def test_the_viewer_works_in_a_cell(lab: str, page: Any) -> None:
     page.set_viewport_size({"width": 1400, "height": 1000})
     page.goto(f"{lab}lab/tree/{NOTEBOOK.name}?token={TOKEN}")
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-    # The menu acts on the notebook once its kernel is there.
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.locator(".jp-CodeCell").last.scroll_into_view_if_needed()
-    page.locator(".viewer[data-painted]").first.wait_for(state="attached")
-    page.locator(".viewer").first.scroll_into_view_if_needed()
+    viewer = page.locator(".viewer[data-painted]")
+    viewer.first.wait_for(state="attached")
+    viewer.first.scroll_into_view_if_needed()
     painted(page, "axial", 32)
     before = told(page)
     assert before["planes"]["axial"] == {"slice": 32, "level": 0}

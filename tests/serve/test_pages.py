@@ -114,7 +114,8 @@ def test_what_another_process_takes_in_shows_up_in_an_open_page(page, address, a
 @pytest.mark.parametrize("width", [600, 1024, 1920])
 def test_nothing_is_clipped(page, address, width):
     page.set_viewport_size({"width": width, "height": 800})
-    open_browse(page, address)
+    page.goto(f"{address}/browse")
+    page.wait_for_selector("tr[data-key]")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     box = page.locator("tr[data-key]").first.bounding_box()
     assert box["x"] + box["width"] <= width

@@ -57,6 +57,6 @@ class Note(_Drawn):
 
 
 class Memory(_Drawn):
-    """Keeps the choice of light or dark in a cookie of this site; draws nothing."""
+    """Keeps light or dark in a cookie of this site, and says if the window is ``narrow``; draws nothing."""
 
     _esm = bundle("memory.js", SOURCES)
