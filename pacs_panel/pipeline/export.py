@@ -12,7 +12,7 @@ from pacs_panel.errors import PacsPanelError
 from pacs_panel.keep.originals import CHUNK, open_original
 from pacs_panel.model import Kept, Revision
 from pacs_panel.storage import layout
-from pacs_panel.volume import export as formats
+from pacs_panel.volume.export import to_nifti, to_png, to_zarr
 
 SUFFIXES = {"nifti": ".nii.gz", "zarr": ".zarr", "png": ".png"}
 FORMATS = ("dicom", *SUFFIXES)
@@ -42,7 +42,7 @@ def export_volumes(root: Path, revision: Revision, target: Path, form: str) -> I
         path = target / f"{name}{SUFFIXES[form]}"
         _fresh(path)
         source = root / layout.stack(revision.series_key, revision.revision, number)
-        write = {"nifti": formats.to_nifti, "zarr": formats.to_zarr, "png": formats.to_png}[form]
+        write = {"nifti": to_nifti, "zarr": to_zarr, "png": to_png}[form]
         write(source, path)
         yield path
 

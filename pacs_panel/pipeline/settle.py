@@ -21,7 +21,6 @@ from pacs_panel.storage.faults import reach
 from pacs_panel.storage.files import lock
 from pacs_panel.volume.build import build, revision_id
 
-
 log = logging.getLogger(__name__)
 
 

@@ -73,12 +73,13 @@ def address(log: IO[str], said: list[str]) -> str:
     raise AssertionError("JupyterLab did not start:\n" + "".join(said))
 
 
-def test_the_viewer_works_in_a_cell(lab: str, page: Any) -> None:
+def test_the_viewer_works_in_a_cell(lab: str, page: Any, allow_errors: list[str]) -> None:
+    allow_errors.append("Could not restore the debugger state")  # JupyterLab's own, where a page closes early
     page.set_default_timeout(45_000)
     page.set_viewport_size({"width": 1400, "height": 1000})
     page.goto(f"{lab}lab/tree/{NOTEBOOK.name}?token={TOKEN}")
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # asked before, JupyterLab runs nothing
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     viewer = page.locator(".viewer[data-painted]")
