@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import pytest
 
-from tests.view.reading import over, painted, told
+from tests.view.reading import over, painted, told, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -89,13 +89,13 @@ def test_the_viewer_works_in_a_cell(lab: str, page: Any, allow_errors: list[str]
     before = told(page)
     assert before["planes"]["axial"] == {"slice": 32, "level": 0}
 
-    x, y = over(page, "axial", 64, 64)
+    x, y = over(page, "axial", 40, 50)
     page.mouse.move(x, y)
     page.mouse.wheel(0, 120)
     painted(page, "axial", 33)
     page.mouse.down()
     page.mouse.move(x + 50, y - 30, steps=4)
     page.mouse.up()
-    assert told(page)["window"] != before["window"]
+    wait_for(page, lambda: told(page)["window"] != before["window"])
     assert told(page)["planes"]["axial"]["slice"] == 33
     assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']").count() == 0
