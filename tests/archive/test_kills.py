@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -68,6 +69,15 @@ def test_workers_that_outlive_a_killed_import_do_no_harm(tmp_path: Path, point: 
         assert all(archive.read(uid) == content for uid, content in truth.items())
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C works also where the tests were started in the background, whose processes are born deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_ctrl_c_loses_nothing(tmp_path: Path, workers: int) -> None:
     truth = studies(tmp_path / "in", series=4)
