@@ -214,5 +214,5 @@ def test_links_and_anchors_are_found():
 
 
 def test_machine_paths_are_seen():
-    assert MACHINE_PATH.findall("in /home/me/data, and file:///root/x") == ["/home/me", "/root/x"]
-    assert MACHINE_PATH.findall("file:///data/pacs, https://example.org/home/page, src/root/x") == []
+    assert MACHINE_PATH.findall("in /home/me/data, and file:///Users/x") == ["/home/me", "/Users/x"]
+    assert MACHINE_PATH.findall("file:///data/pacs, https://example.org/home/page, src/home/x") == []
