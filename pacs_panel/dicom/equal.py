@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator
 from typing import Any, cast
@@ -10,12 +11,13 @@ import numpy as np
 from pydicom import DataElement, Dataset
 from pydicom.datadict import keyword_for_tag
 from pydicom.filebase import DicomBytesIO
-from pydicom.filereader import read_sequence
+from pydicom.filereader import read_dataset, read_sequence
 from pydicom.filewriter import write_data_element
 from pydicom.sequence import Sequence
 
 from pacs_panel.dicom import header
 from pacs_panel.dicom.dataset import load, quiet
+from pacs_panel.dicom.scan import DEFLATED, Scan
 from pacs_panel.errors import PacsPanelError, Rejected, TooLarge
 from pacs_panel.model import ImageHeader
 from pacs_panel.pixels import decode
@@ -25,7 +27,7 @@ Difference = tuple[str, str, str]
 
 # What only the encoding needs: length to end, charset, photometric interpretation, planar configuration, padding.
 ENCODING = frozenset({0x00080001, 0x00080005, 0x00280004, 0x00280006, 0xFFFCFFFC})
-PIXEL_GROUP = 0x7FE0
+PIXEL_GROUP, PIXELS_END, PADDING = 0x7FE0, 0x7FE0FFFF, 0xFFFCFFFC
 COLOURS = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT", "YBR_PARTIAL_420"})
 BINARY = {"OB": 1, "OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8, "UN": 1}
 MAX_TEXT = 200
@@ -68,6 +70,21 @@ def _differences(a: bytes, b: bytes, settings: Settings) -> Iterator[Difference]
     except RecursionError:
         raise TooLarge("sequences are nested too deep") from None
     yield from _pixels(a, b, settings)
+    if _following(a, old_scan) != _following(b, new_scan):
+        yield "DigitalSignaturesSequence", "", "what follows the pixel data differs"
+
+
+def _following(data: bytes, found: Scan) -> list[tuple[int, str]]:
+    """Elements after the pixel data, such as signatures; where they can't be read, the whole stands for them."""
+    if not found.pixel_tag or found.transfer_syntax == DEFLATED:
+        return []
+    source = io.BytesIO(data)
+    source.seek(found.dataset_offset)
+    try:
+        dataset = read_dataset(source, found.implicit, found.little)
+        return [(tag, str(dataset[tag].value)) for tag in sorted(dataset.keys()) if tag > PIXELS_END and tag != PADDING]
+    except Exception:  # pydicom fails in many ways on damaged bytes; the object is then kept as it is
+        return [(-1, hashlib.sha256(data).hexdigest())]
 
 
 def _datasets(old: Dataset, new: Dataset, little: tuple[bool, bool], path: str, depth: int) -> Iterator[Difference]:

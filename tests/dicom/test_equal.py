@@ -138,3 +138,23 @@ def test_one_image_in_nine_transfer_syntaxes(data: Path) -> None:
 
 
 ALLOWED = {"SOPInstanceUID", "SeriesNumber", "DerivationDescription", "DerivationCodeSequence"}
+
+
+def test_what_follows_the_pixel_data_counts() -> None:
+    """A signature stands behind the pixels: an object that differs there alone is another one, in any encoding."""
+    from io import BytesIO
+
+    from pydicom import Dataset, dcmread
+    from pydicom.uid import ImplicitVRLittleEndian
+
+    from pacs_panel.testing import ct_phantom, encode
+
+    plain = encode(ct_phantom(rows=8, columns=8, slices=1).datasets[0])
+    assert same_meaning(plain, encode(dcmread(BytesIO(plain)), ImplicitVRLittleEndian), Settings())
+    signed = dcmread(BytesIO(plain))
+    signature = Dataset()
+    signature.DigitalSignatureUID = "1.2.3"
+    signed.DigitalSignaturesSequence = [signature]
+    for syntax in (signed.file_meta.TransferSyntaxUID, ImplicitVRLittleEndian):
+        assert not same_meaning(plain, encode(signed, syntax), Settings())
+        assert same_meaning(encode(signed), encode(signed, syntax), Settings())
