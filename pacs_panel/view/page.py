@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import panel as pn
+from panel.util.parameters import edit_readonly
 from panel_material_ui.template.base import Page
 
 from pacs_panel.view.browse.parts import Memory
@@ -51,9 +52,23 @@ def shell(title: str, main: Sequence[Any], sidebar: Sequence[Any], *, sidebar_wi
         theme_config=THEME,
         sx=LOOK,
     )
+    _stand_alone(page)
     page.param.watch(lambda event: memory.param.update(shown={"theme": "dark" if event.new else "light"}), "dark_theme")
     memory.on_msg(lambda _narrow: page.param.update(sidebar_open=False))
     return page
+
+
+def _stand_alone(page: Page) -> None:
+    """Cut a page off from the busy state of the process.
+
+    A Page follows it even without a light that shows it. So each callback of any session would change every other
+    session's document from a thread of its own, fail where that one has ended, and keep it in memory for good.
+    """
+    with edit_readonly(page):
+        page.busy = False
+    for _, watcher in page._param__private.ref_watchers:  # which param keeps although the reference is gone
+        watcher.inst.param.unwatch(watcher)
+    page._param__private.ref_watchers = []
 
 
 def follow(subscribe: Subscribe | None, read: Callable[[], Any], show: Callable[[Any], None]) -> None:
