@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from pacs_panel.attributes import Level
-from pacs_panel.dicom import full
-from pacs_panel.errors import Ambiguous, BadQuery, NotFound, NotYetShown
-from pacs_panel.index.criteria import criteria
-from pacs_panel.index.search import Search
-from pacs_panel.index.store import Index
+from pacs_panel.errors import BadQuery, NotFound, NotYetShown
 from pacs_panel.keep import session as sessions
-from pacs_panel.keep.originals import open_original, read_original
-from pacs_panel.keep.quarantine import Refused, quarantined
-from pacs_panel.model import LOCAL, Kept, Principal, Revision
-from pacs_panel.pipeline.admit import Import, Progress, admit, recover
+from pacs_panel.model import LOCAL, Principal, Revision
+from pacs_panel.pipeline.admit import Import, Progress, admit
 from pacs_panel.pipeline.export import FORMATS, export_originals, export_volumes
-from pacs_panel.pipeline.reindex import references, reindex
-from pacs_panel.pipeline.settle import settle
-from pacs_panel.pipeline.trash import remove, restore
-from pacs_panel.pipeline.verify import Verification, verify
-from pacs_panel.policy import ALLOW_LOCAL, Action, Rule, authorize
+from pacs_panel.pipeline.reindex import references
 from pacs_panel.receive.report import Report
-from pacs_panel.records.store import Records
-from pacs_panel.records.values import Session, Trashed
+from pacs_panel.records.values import Session
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
 from pacs_panel.storage.folder import MEMORY, open_folder
+from pacs_panel.upkeep import Upkeep
 from pacs_panel.volume.cached import CachedFrames, number_of
-from pacs_panel.volume.frames import VolumeCache, ZarrFrames
+from pacs_panel.volume.frames import ZarrFrames
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,50 +58,11 @@ def open_archive(
     return Archive(open_folder(url, create=create), settings, principal, temporary=temporary)
 
 
-class Archive:
+class Archive(Upkeep):
     """An open archive, as one principal may see it. Threads may share it.
 
     Made by `open_archive`. Use it as a context manager, or `close` it.
     """
-
-    def __init__(
-        self,
-        root: Path,
-        settings: Settings,
-        principal: Principal = LOCAL,
-        rules: tuple[Rule, ...] = ALLOW_LOCAL,
-        *,
-        temporary: bool = False,
-        shared: tuple[Index, Records, VolumeCache] | None = None,
-    ) -> None:
-        self.root, self.settings, self.principal = root, settings, principal
-        self._rules, self._temporary = rules, temporary
-        self._index, self._records, self._cache = shared or (
-            Index(root / layout.INDEX, settings),
-            Records(root / layout.RECORDS),
-            VolumeCache(settings.cache_bytes),
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Archive {self.root.name!r} as {self.principal.name!r}>"
-
-    def close(self) -> None:
-        """Let go of the archive's files; a ``memory://`` archive is gone then."""
-        self._index.close()
-        self._records.close()
-        if self._temporary:
-            shutil.rmtree(self.root, ignore_errors=True)
-
-    def as_(self, principal: Principal) -> Archive:
-        """The same archive as somebody else may see it."""
-        shared = (self._index, self._records, self._cache)
-        return Archive(self.root, self.settings, principal, self._rules, shared=shared)
 
     # -- in ------------------------------------------------------------------------------------------------------------
 
@@ -166,77 +115,6 @@ class Archive:
         if build:
             self.settle(executor=executor)
         return report
-
-    def recover(self) -> Report:
-        """Finish what interrupted imports left behind; every import begins with it."""
-        self._may("write")
-        return recover(self.root, self._index, self.settings)
-
-    def settle(self, *, executor: Any = None, progress: Callable[[str], None] = lambda _: None) -> list[Revision]:
-        """Build and publish the volumes of every series that has changed since it was last built."""
-        self._may("write")
-        return settle(self.root, self._index, self.settings, executor=executor, progress=progress)
-
-    # -- asking --------------------------------------------------------------------------------------------------------
-
-    def search(
-        self, level: Level = "series", *, order: Sequence[tuple[str, str]] | None = None, **keywords: Any
-    ) -> Search:
-        """Search lazily; see `pacs_panel.index.search.Search`.
-
-        Parameters
-        ----------
-        level : str
-            ``patient``, ``study``, ``series`` or ``instance``.
-        order : sequence of (keyword, "asc" or "desc"), optional
-        **keywords
-            DICOM keywords verbatim, with DICOM matching (PS3.4 §C.2.2.2): a value, a list of values, wildcards ``*``
-            and ``?``, ranges ``"20250101-"``; ``text=`` looks everywhere.
-
-        Raises
-        ------
-        BadQuery
-            An unknown keyword, or a value that does not fit it.
-        """
-        return self._index.search(level, criteria(level, **keywords), order=order, scope=self._scope(level))
-
-    def find(self, uid: str, level: Level = "series") -> Row:
-        """The one row that a UID or a key names.
-
-        Raises
-        ------
-        NotFound
-        Ambiguous
-            The UID occurs in several places; ``choices`` are the keys to ask by.
-        """
-        return self._find(uid, level, self._scope(level))
-
-    def _find(self, uid: str, level: Level, scope: Any) -> Row:
-        rows = self._index.resolve(uid, level, scope=scope)
-        if not rows:
-            raise NotFound(f"there is no {level} {uid} here")
-        if len(rows) > 1:
-            keys = tuple(str(row["key"]) for row in rows)
-            raise Ambiguous(f"{level} {uid} occurs {len(rows)} times; ask by key: {', '.join(keys)}", keys)
-        return rows[0]
-
-    def objects(self, uid: str, *, versions: bool = False) -> list[Kept]:
-        """The objects of a series by instance number; with ``versions`` also those that newer ones replaced."""
-        return self._index.objects(str(self.find(uid)["key"]), current=not versions)
-
-    def header(self, uid: str) -> dict[str, Any]:
-        """The full header of an object, or of a series' first object, as the DICOM JSON model (PS3.18 §F)."""
-        with open_original(self.root, self._object(uid).location) as source:
-            return full.full(source, self.settings)
-
-    def read(self, sop_instance_uid: str) -> bytes:
-        """The bytes of an object, as received."""
-        return read_original(self.root, self._object(sop_instance_uid).location)
-
-    def _object(self, uid: str) -> Kept:
-        if rows := self._index.resolve(uid, "instance", scope=self._scope("instance")):
-            return self._index.object(str(rows[0]["SOPInstanceUID"]))
-        return self.objects(uid)[0]
 
     # -- volumes -------------------------------------------------------------------------------------------------------
 
@@ -333,67 +211,3 @@ class Archive:
         if not (revision := self.revision(uid)).stacks:
             raise NotYetShown(f"series {uid}: {revision.note}")
         return list(export_volumes(self.root, revision, Path(target), form))
-
-    # -- looking after it ----------------------------------------------------------------------------------------------
-
-    def verify(self, *, executor: Any = None, progress: Callable[[int], None] = lambda _: None) -> Verification:
-        """Re-hash everything that is kept."""
-        self._may("administer")
-        return verify(self.root, self._index, self.settings, executor=executor, progress=progress)
-
-    def remove(self, uid: str, level: Level = "series") -> int:
-        """Put a study, a series or an object into the trash; gives the number of object versions."""
-        scope = self._scope(level, "remove")
-        key = str(self._find(uid, level, scope)["SOPInstanceUID" if level == "instance" else "key"])
-        return remove(self._index, self._records, level, key, self.principal, self.settings)
-
-    def trash(self) -> list[Trashed]:
-        """What is in the trash."""
-        self._may("remove")
-        return self._records.trashed()
-
-    def restore(self, uid: str, level: Level = "series") -> int:
-        """Take out of the trash what `remove` put there; ``uid`` is what was removed, or its key."""
-        self._may("remove")
-        return restore(self._index, self._records, level, uid)
-
-    def imports(self) -> list[Session]:
-        """Imports that were begun, oldest first; one without an end runs, or was interrupted."""
-        self._may("administer")
-        return self._records.sessions()
-
-    def quarantine(self) -> list[Refused]:
-        """What was refused, and why."""
-        self._may("administer")
-        return list(quarantined(self.root))
-
-    def status(self) -> dict[str, Any]:
-        """Counts, bytes, and what waits to be done."""
-        self._may("read")
-        waiting = {"unbuilt": len(self._index.unsettled()), "quarantined": sum(1 for _ in quarantined(self.root))}
-        return {"archive": self.root.name, "format": layout.FORMAT_VERSION, **self._index.status(), **waiting}
-
-    def change(self) -> int:
-        """The number of the latest change; it grows with every one, in whichever process."""
-        self._may("read")
-        return self._index.change()
-
-    def reindex(self, progress: Callable[[int], None] = lambda _: None) -> Report:
-        """Make the index anew from what is kept and recorded, then publish the volumes again."""
-        self._may("administer")
-        self.recover()
-        report = reindex(self.root, self._index, self._records, self.settings, progress)
-        self.settle()
-        return report
-
-    # -- who may -------------------------------------------------------------------------------------------------------
-
-    def _may(self, action: Action) -> None:
-        authorize(self._rules, self.principal, action)
-
-    def _scope(self, level: Level, action: Action = "read") -> Any:
-        """On what the principal may act, as criteria that are added to every search; ``None`` for everything."""
-        granted = authorize(self._rules, self.principal, action)
-        if not all(granted):
-            return None
-        return tuple(criteria(level, **allowed) for allowed in granted)

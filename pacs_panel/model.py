@@ -110,6 +110,8 @@ class ImageHeader:
         Pixel Padding Value and Range Limit, both inclusive, in order (PS3.3 §C.7.5.1.1.2).
     pixel_offset, pixel_length : int
         Value of Pixel Data, in bytes from the start of the file; length -1 where encapsulated, 0 where there is none.
+    frame : int
+        Which frame of the object this speaks of, from 0; a mosaic's tiles count as frames. 0 where it speaks of all.
     order : mapping of str to float or str
         Keyword to value, of the attributes that may order further dimensions (time, echo, b-value, …), and of
         ``InstanceNumber``, ``SliceThickness``, ``SpacingBetweenSlices``, ``GantryDetectorTilt`` where present.
@@ -141,6 +143,7 @@ class ImageHeader:
     transfer_syntax: str = ""
     pixel_offset: int = 0
     pixel_length: int = 0
+    frame: int = 0
     order: Mapping[str, float | str] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -305,11 +308,14 @@ class Stack:
     ----------
     passport : Passport
     members : tuple of str
-        SOP Instance UIDs in C order of ``(*extra dimensions, slice)``.
+        SOP Instance UIDs, one a plane, in C order of ``(*extra dimensions, slice)``.
+    frames : tuple of int
+        Which frame of its object each plane is, from 0; empty where all are frame 0.
     """
 
     passport: Passport
     members: tuple[str, ...]
+    frames: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,3 +341,65 @@ class Revision:
     verdict: str
     stacks: tuple[Stack, ...]
     note: str = ""
+
+
+# -- objects that speak of images --------------------------------------------------------------------------------------
+
+OverlayKind = Literal["segmentation", "structures", "dose", "planes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One labelled thing: a segment (PS3.3 §C.8.20.4), or a region of interest (PS3.3 §C.8.8.5).
+
+    Attributes
+    ----------
+    number : int
+        Segment Number or ROI Number; what a label volume holds.
+    colour : tuple of 3 ints
+        sRGB, 0 to 255.
+    label, meaning, method : str
+        Its name; category and type; how it was made.
+    """
+
+    number: int
+    label: str
+    colour: tuple[int, int, int]
+    meaning: str = ""
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """An object that speaks of images, as it lies on the grid of one stack.
+
+    Attributes
+    ----------
+    sop_instance_uid, series_key : str
+        The object, and the series that it is in.
+    kind : str
+        ``segmentation``, ``structures``, ``dose`` or ``planes`` (overlay planes of the images themselves).
+    segments : tuple of Segment
+        Empty for a dose.
+    layers : int
+        Arrays that hold it; segments that overlap are in different ones.
+    matched : str
+        How it was found to belong to these images, in words.
+    missing : tuple of str
+        SOP Instance UIDs that it refers to and that are not here.
+    unit : str
+        Of a dose or of fractions.
+    notes : tuple of str
+        What is odd about it.
+    """
+
+    sop_instance_uid: str
+    series_key: str
+    kind: OverlayKind
+    title: str
+    segments: tuple[Segment, ...] = ()
+    layers: int = 1
+    matched: str = ""
+    missing: tuple[str, ...] = ()
+    unit: str = ""
+    notes: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ BASICS = {"errors", "settings", "model", "attributes", "policy"}
 FOUNDATION = BASICS | {"dicom", "pixels", "geometry", "storage"}
 STAGES = {"receive", "keep", "volume", "overlay", "index", "records", "privacy", "analyse"}
 JOINED = {"archive", "cohort"}
+BELOW_JOINED = {"scoped", "upkeep"}  # what an archive is made of
 ABOVE = {"catalog", "backup"}
 
 # A part of the package -> the other parts that it may import.
@@ -33,7 +34,9 @@ ALLOWED: dict[str, set[str]] = {
     "dicom": BASICS | {"pixels"},  # whether two encodings mean the same, is a question about their pixels, too
     **dict.fromkeys(STAGES, FOUNDATION),
     "pipeline": FOUNDATION | STAGES,
-    **dict.fromkeys(JOINED, FOUNDATION | STAGES | {"pipeline"}),
+    "scoped": FOUNDATION | STAGES,
+    "upkeep": FOUNDATION | STAGES | {"pipeline", "scoped"},
+    **dict.fromkeys(JOINED, FOUNDATION | STAGES | {"pipeline"} | BELOW_JOINED),
     **dict.fromkeys(ABOVE, FOUNDATION | JOINED),
     "view": FOUNDATION | {"analyse"},
     "serve": FOUNDATION | JOINED | ABOVE | {"view"},
@@ -55,6 +58,7 @@ HOMES: dict[str, set[str]] = {
     "dask": {"pipeline.jobs", "volume", "analyse"},
     "distributed": {"pipeline.jobs"},
     "fastapi": {"serve"},
+    "highdicom": {"overlay"},
     "google_crc32c": {"volume"},
     "holoviews": {"view", "serve.app"},
     "imagecodecs": {"pixels"},
@@ -72,7 +76,7 @@ HOMES: dict[str, set[str]] = {
     "starlette": {"serve"},
     "tornado": {"serve"},
     "uvicorn": {"serve"},
-    "xarray": {"volume", "analyse", "archive", "cohort", "catalog"},
+    "xarray": {"volume", "overlay", "analyse", "archive", "cohort", "catalog"},
     "zarr": {"volume"},
 }
 

@@ -1,0 +1,83 @@
+"""Looking after an archive: what is kept is checked, removed, restored and listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pacs_panel.attributes import Level
+from pacs_panel.keep.quarantine import Refused, quarantined
+from pacs_panel.model import Revision
+from pacs_panel.pipeline.admit import recover
+from pacs_panel.pipeline.reindex import reindex
+from pacs_panel.pipeline.settle import settle
+from pacs_panel.pipeline.trash import remove, restore
+from pacs_panel.pipeline.verify import Verification, verify
+from pacs_panel.receive.report import Report
+from pacs_panel.records.values import Session, Trashed
+from pacs_panel.scoped import Scoped
+from pacs_panel.storage import layout
+
+
+class Upkeep(Scoped):
+    """What keeps an archive sound; see `pacs_panel.archive.Archive`."""
+
+    def recover(self) -> Report:
+        """Finish what interrupted imports left behind; every import begins with it."""
+        self._may("write")
+        return recover(self.root, self._index, self.settings)
+
+    def settle(self, *, executor: Any = None, progress: Callable[[str], None] = lambda _: None) -> list[Revision]:
+        """Build and publish the volumes of every series that has changed since it was last built."""
+        self._may("write")
+        return settle(self.root, self._index, self.settings, executor=executor, progress=progress)
+
+    def verify(self, *, executor: Any = None, progress: Callable[[int], None] = lambda _: None) -> Verification:
+        """Re-hash everything that is kept."""
+        self._may("administer")
+        return verify(self.root, self._index, self.settings, executor=executor, progress=progress)
+
+    def remove(self, uid: str, level: Level = "series") -> int:
+        """Put a study, a series or an object into the trash; gives the number of object versions."""
+        scope = self._scope(level, "remove")
+        key = str(self._find(uid, level, scope)["SOPInstanceUID" if level == "instance" else "key"])
+        return remove(self._index, self._records, level, key, self.principal, self.settings)
+
+    def trash(self) -> list[Trashed]:
+        """What is in the trash."""
+        self._may("remove")
+        return self._records.trashed()
+
+    def restore(self, uid: str, level: Level = "series") -> int:
+        """Take out of the trash what `remove` put there; ``uid`` is what was removed, or its key."""
+        self._may("remove")
+        return restore(self._index, self._records, level, uid)
+
+    def imports(self) -> list[Session]:
+        """Imports that were begun, oldest first; one without an end runs, or was interrupted."""
+        self._may("administer")
+        return self._records.sessions()
+
+    def quarantine(self) -> list[Refused]:
+        """What was refused, and why."""
+        self._may("administer")
+        return list(quarantined(self.root))
+
+    def status(self) -> dict[str, Any]:
+        """Counts, bytes, and what waits to be done."""
+        self._may("read")
+        waiting = {"unbuilt": len(self._index.unsettled()), "quarantined": sum(1 for _ in quarantined(self.root))}
+        return {"archive": self.root.name, "format": layout.FORMAT_VERSION, **self._index.status(), **waiting}
+
+    def change(self) -> int:
+        """The number of the latest change; it grows with every one, in whichever process."""
+        self._may("read")
+        return self._index.change()
+
+    def reindex(self, progress: Callable[[int], None] = lambda _: None) -> Report:
+        """Make the index anew from what is kept and recorded, then publish the volumes again."""
+        self._may("administer")
+        self.recover()
+        report = reindex(self.root, self._index, self._records, self.settings, progress)
+        self.settle()
+        return report
