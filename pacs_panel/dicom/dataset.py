@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from pydicom import Dataset, config
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
+from pydicom.multival import MultiValue
 
 from pacs_panel.dicom.scan import DEFLATED, PIXELS, Scan, inflated, scan
 from pacs_panel.errors import Rejected, TooLarge, Unreadable
@@ -59,3 +61,33 @@ def load(data: bytes | BinaryIO, settings: Settings) -> tuple[Dataset, Scan]:
     except Exception as error:
         raise Unreadable(f"the data set cannot be parsed ({type(error).__name__})") from None
     return dataset, found
+
+
+def numbers_of(dataset: Dataset, keyword: str, count: int | None = None) -> tuple[float, ...] | None:
+    """Finite numbers of an element; ``None`` where it is absent or bad, or has not ``count`` values."""
+    try:
+        value = dataset.get(keyword)
+        found = () if value is None or value == "" else tuple(float(v) for v in _listed(value))
+    except Exception:  # pydicom raises whatever the bad value provokes
+        return None
+    good = bool(found) and all(map(math.isfinite, found)) and (count is None or len(found) == count)
+    return found if good else None
+
+
+def number_of(dataset: Dataset, keyword: str) -> float | None:
+    """The first number of an element; ``None`` where it has none."""
+    found = numbers_of(dataset, keyword)
+    return found[0] if found else None
+
+
+def text_of(dataset: Dataset, keyword: str) -> str:
+    """An element as text, several values joined by a backslash; empty where it is absent or bad."""
+    try:
+        value = dataset.get(keyword)
+        return "" if value is None else "\\".join(str(v).strip(" \0") for v in _listed(value))
+    except Exception:
+        return ""
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple | MultiValue) else [value]

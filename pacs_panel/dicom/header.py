@@ -45,9 +45,11 @@ ORDER_NUMBERS = (
     "SpacingBetweenSlices",
     "GantryDetectorTilt",
     "SliceLocation",
+    "FrameTime",
+    "CineRate",
 )
 ORDER_VR = {keyword: dictionary_VR(_tag(keyword)) for keyword in ORDER_NUMBERS}
-ORDER_TEXTS = ("AcquisitionTime", "ContentTime", "ImageType")
+ORDER_TEXTS = ("AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime", "ImageType", "ComplexImageComponent")
 IMAGE = (
     "SamplesPerPixel",
     "BitsAllocated",
@@ -68,9 +70,21 @@ IMAGE = (
     "VOILUTFunction",
     "PixelPaddingValue",
     "PixelPaddingRangeLimit",
+    "PixelAspectRatio",
+    "TotalPixelMatrixRows",
+    "TotalPixelMatrixColumns",
+    "DiffusionGradientOrientation",
+)
+SEQUENCES = (
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "DetectorInformationSequence",
+    "ModalityLUTSequence",
+    "RealWorldValueMappingSequence",
+    "SequenceOfUltrasoundRegions",
 )
 COLUMN_KEYWORDS = tuple(a.keyword for a in COLUMNS.values())
-TAGS = {keyword: _tag(keyword) for keyword in (*COLUMN_KEYWORDS, *ORDER_NUMBERS, *ORDER_TEXTS, *IMAGE)}
+TAGS = {keyword: _tag(keyword) for keyword in (*COLUMN_KEYWORDS, *ORDER_NUMBERS, *ORDER_TEXTS, *IMAGE, *SEQUENCES)}
 
 # Diffusion b-value where the vendor writes it in a private element: creator's tag, creator, tag, VR.
 PRIVATE_B = (
@@ -79,7 +93,14 @@ PRIVATE_B = (
     (0x00430010, "GEMS_PARM_01", 0x00431039, "IS"),
     (0x00650010, "Image Private Header", 0x00651009, "FD"),
 )
-WANTED = frozenset(TAGS.values()) | {CHARSET} | {tag for row in PRIVATE_B for tag in (row[0], row[2])}
+# Diffusion gradient direction, in LPS, in a vendor's private elements: creator's tag, creator, tags, VR.
+PRIVATE_DIRECTIONS = (
+    (0x00190010, "SIEMENS MR HEADER", (0x0019100E,), "FD"),
+    (0x20050010, "Philips MR Imaging DD 001", (0x200510B0, 0x200510B1, 0x200510B2), "FL"),
+)
+PRIVATE = {tag for row in PRIVATE_B for tag in (row[0], row[2])}
+PRIVATE |= {tag for creator, _, tags, _ in PRIVATE_DIRECTIONS for tag in (creator, *tags)}
+WANTED = frozenset(TAGS.values()) | {CHARSET} | PRIVATE
 
 
 def read(source: BinaryIO, size: int, settings: Settings) -> Header:
@@ -226,6 +247,10 @@ def _image(fields: _Fields, identity: Identity) -> ImageHeader:
         transfer_syntax=identity.transfer_syntax,
         pixel_offset=fields.scan.pixel_offset,
         pixel_length=fields.scan.pixel_length,
+        matrix=_matrix(fields),
+        aspect=_aspect(fields),
+        frame_time=_frame_time(fields),
+        sequences=tuple(keyword for keyword in SEQUENCES if TAGS[keyword] in fields.scan.elements),
         order=_order(fields),
     )
 
@@ -233,6 +258,23 @@ def _image(fields: _Fields, identity: Identity) -> ImageHeader:
 def _spacing(fields: _Fields, keyword: str) -> tuple[float, float] | None:
     found = fields.vector(keyword, 2)
     return (found[0], found[1]) if found and min(found) > 0 else None
+
+
+def _matrix(fields: _Fields) -> tuple[int, int] | None:
+    rows, columns = (fields.whole(f"TotalPixelMatrix{side}", 0, "UL") for side in ("Rows", "Columns"))
+    return (rows, columns) if rows > 0 and columns > 0 else None
+
+
+def _aspect(fields: _Fields) -> tuple[int, int] | None:
+    found = fields.numbers("PixelAspectRatio", "IS")
+    return (int(found[0]), int(found[1])) if len(found) == 2 and min(found) > 0 else None
+
+
+def _frame_time(fields: _Fields) -> float | None:
+    time, rate = fields.first("FrameTime"), fields.first("CineRate", "IS")
+    if time and time > 0:
+        return float(time)
+    return 1000.0 / rate if rate and rate > 0 else None
 
 
 def _windows(fields: _Fields) -> tuple[tuple[float, float, str], ...]:
@@ -268,7 +310,20 @@ def _order(fields: _Fields) -> Mapping[str, float | str]:
             order[keyword] = value
     if "DiffusionBValue" not in order and (b := _private_b(fields.scan.elements, fields.scan.little)) is not None:
         order["DiffusionBValue"] = b
+    if (direction := _direction(fields)) is not None:
+        order["DiffusionGradientOrientation"] = "\\".join(f"{number:.9g}" for number in direction)
     return order
+
+
+def _direction(fields: _Fields) -> Vector | None:
+    """Diffusion gradient direction in LPS; ``None`` where there is none, or a vector of no length."""
+    elements, little = fields.scan.elements, fields.scan.little
+    found = fields.numbers("DiffusionGradientOrientation", "FD")
+    for creator_tag, creator, tags, vr in PRIVATE_DIRECTIONS:
+        if not found and values.text(elements.get(creator_tag, (b"", b"")), "LO") == creator:
+            found = [number for tag in tags if tag in elements for number in values.numbers(elements[tag], vr, little)]
+    x, y, z = found if len(found) == 3 else (0, 0, 0)
+    return (float(x), float(y), float(z)) if x or y or z else None
 
 
 def _private_b(elements: Mapping[int, Raw], little: bool) -> float | None:

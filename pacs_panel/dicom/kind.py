@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pacs_panel.model import ImageHeader
 
-KEPT = "kept; not yet shown as a volume"
+KEPT = "kept; there is no image in it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,14 @@ class Kind:
 
 
 ROOT = "1.2.840.10008.5.1.4.1.1."
-SHOWN = {"2": "CT image", "4": "MR image", "1": "CR image"} | dict.fromkeys(("1.1", "1.1.1"), "DX image")
-SHOWN |= dict.fromkeys(("1.2", "1.2.1"), "mammogram")
 IMAGES = {
+    "1": "CR image",
+    "1.1": "DX image",
+    "1.1.1": "DX image",
+    "1.2": "mammogram",
+    "1.2.1": "mammogram",
+    "2": "CT image",
+    "4": "MR image",
     "128": "PET image",
     "20": "nuclear medicine image",
     "481.1": "RT image",
@@ -56,7 +61,6 @@ IMAGES = {
     "2.1": "enhanced CT",
     "2.2": "legacy converted enhanced CT",
     "4.1": "enhanced MR",
-    "4.2": "MR spectroscopy",
     "4.3": "enhanced MR colour",
     "4.4": "legacy converted enhanced MR",
     "130": "enhanced PET",
@@ -72,6 +76,7 @@ IMAGES = {
     "77.1.6": "whole slide image",
 }
 OTHERS = {
+    "4.2": "MR spectroscopy",
     "66": "raw data",
     "66.1": "spatial registration",
     "66.2": "spatial fiducials",
@@ -110,33 +115,25 @@ def kind(sop_class_uid: str, modality: str, image: ImageHeader | None) -> Kind:
     Returns
     -------
     Kind
-        ``volume`` is true for classic single-frame CT, MR and projection X-ray (CR, DX, MG) images of one grey value a
-        pixel that are not Siemens mosaics.
+        ``volume`` is true for every image that can be decoded; segmentations and doses speak of images, and are none.
     """
     if sop_class_uid == DIRECTORY:
         return Kind("media directory", note="kept; lists other files")
     code = sop_class_uid.removeprefix(ROOT) if sop_class_uid.startswith(ROOT) else ""
-    if code in SHOWN:
-        why = _why_not(image)
-        return Kind(SHOWN[code], not why, why)
-    if name := IMAGES.get(code) or OTHERS.get(code):
+    name = OTHERS.get(code) or next((name for prefix, name in FAMILIES.items() if code.startswith(prefix)), "")
+    if name and code not in IMAGES:
         return Kind(name)
-    for prefix, name in FAMILIES.items():
-        if code.startswith(prefix):
-            return Kind(name)
-    return Kind(" ".join(filter(None, (modality, "image" if image else "object"))))
+    why = _why_not(image)
+    name = IMAGES.get(code) or " ".join(filter(None, (modality, "image" if image else "object")))
+    return Kind(name, not why, why)
 
 
 def _why_not(image: ImageHeader | None) -> str:
-    """Why an image of a class that is shown is not made into a volume; empty where it is."""
+    """Why no volume can be made of an image; empty where one can."""
     if image is None:
         return "kept; there is no pixel data"
-    if image.frames > 1:
-        return "kept; several frames in one object are not yet shown as a volume"
-    if "MOSAIC" in str(image.order.get("ImageType", "")).upper().split("\\"):
-        return "kept; mosaics are not yet shown as a volume"
-    if image.samples != 1 or image.photometric == "PALETTE COLOR":
-        return "kept; colour is not yet shown as a volume"
     if image.rows < 1 or image.columns < 1:
         return "kept; the image has no size"
+    if image.samples not in (1, 3):
+        return f"kept; images of {image.samples} samples a pixel cannot be shown"
     return ""

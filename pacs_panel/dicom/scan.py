@@ -81,7 +81,8 @@ def scan(source: BinaryIO, size: int, wanted: Collection[int], settings: Setting
     size : int
         Bytes.
     wanted : collection of int
-        Tags of top-level elements whose values are kept, as long as they are no longer than `MAX_VALUE`.
+        Tags of top-level elements whose values are kept, as long as they are no longer than `MAX_VALUE`; a sequence's
+        of undefined length is kept as empty.
 
     Raises
     ------
@@ -263,6 +264,8 @@ class _Walk:
                 return tag, value, -1 if length == UNDEFINED else length
             if length == UNDEFINED:
                 position = self.sequence(value, implicit)
+                if tag in wanted:
+                    found[tag] = vr, b""
                 continue
             position = value + length
             if position > size:

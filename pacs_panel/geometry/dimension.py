@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from pacs_panel.model import Dimension, ImageHeader
+from pacs_panel.model import Dimension, ImageHeader, Vector
 
-Value = float | str
 Column = Sequence[ImageHeader]  # the images at one place
 
 # Tried in this order: what states an order outright comes before what only happens to vary.
 KEYS: tuple[tuple[str, str], ...] = (
     ("TemporalPositionIdentifier", "time"),
+    ("TemporalPositionIndex", "time"),
+    ("ComplexImageComponent", "component"),
     ("EchoTime", "echo"),
     ("EchoNumbers", "echo"),
     ("DiffusionBValue", "b_value"),
+    ("DiffusionBValue,DiffusionGradientOrientation", "diffusion"),
     ("TriggerTime", "phase"),
     ("FrameReferenceTime", "time"),
+    ("TemporalPositionTimeOffset", "time"),
     ("AcquisitionNumber", "acquisition"),
+    ("FrameReferenceDateTime", "time"),
+    ("FrameAcquisitionDateTime", "time"),
     ("AcquisitionTime", "time"),
     ("ContentTime", "time"),
     ("ImageType", "type"),
 )
 RANK = ("InstanceNumber", "instance")
+INDEX = "DimensionIndexValues."
+DIFFUSION = "DiffusionBValue,DiffusionGradientOrientation"
+DATES = {"AcquisitionTime": "AcquisitionDate", "ContentTime": "ContentDate"}
+DATE_TIMES = ("FrameReferenceDateTime", "FrameAcquisitionDateTime")
+DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +69,9 @@ class Arrangement:
 def arrange(places: Sequence[Column]) -> Arrangement:
     """Order the images of a stack.
 
-    The first of these that gives a complete grid, one image for each place and value, is used: one key of `KEYS`, two
-    of them, the rank of Instance Number among the images of a place. If none does, then
+    The first of these that gives a complete grid, one image for each place and value, is used: one key of `KEYS`, or
+    of the dimensions that an enhanced object declares; two of them; the rank of Instance Number and frame among the
+    images of a place. If none does, then
 
     - where at most half of the places hold more than one image, those are duplicates: the lowest Instance Number stays
       (of equal ones the first SOP Instance UID);
@@ -80,9 +94,9 @@ def arrange(places: Sequence[Column]) -> Arrangement:
     return _ambiguous(columns)
 
 
-def by_instance(image: ImageHeader) -> tuple[float, str]:
-    """Sort key: Instance Number, those without one last; of equal ones, the SOP Instance UID."""
-    return (instance_number(image), image.sop_instance_uid)
+def by_instance(image: ImageHeader) -> tuple[float, str, int]:
+    """Sort key: Instance Number, those without one last; of equal ones, the SOP Instance UID, then the frame."""
+    return (instance_number(image), image.sop_instance_uid, image.frame)
 
 
 def instance_number(image: ImageHeader) -> float:
@@ -101,52 +115,147 @@ def number(image: ImageHeader, keyword: str, default: float = math.nan) -> float
 
 def _by_keys(columns: Sequence[Column]) -> Arrangement | None:
     count = sum(map(len, columns))
-    known = [(key, name, values) for key, name in KEYS if len(values := _values(columns, key)) > 1]
+    axes = [axis for key, name in (*KEYS, *_declared(columns)) if (axis := _axis(columns, key, name)) is not None]
     for size in (1, 2):
-        for chosen in itertools.combinations(known, size):
-            axes = [values for _, _, values in chosen]
-            named_apart = len({name for _, name, _ in chosen}) == size
-            if named_apart and len(columns) * math.prod(map(len, axes)) == count:
-                keys = [key for key, _, _ in chosen]
-                if (images := _grid(columns, keys, axes)) is not None:
-                    return Arrangement(tuple(Dimension(n, k, v) for k, n, v in chosen), images)
+        for chosen in itertools.combinations(axes, size):
+            if len({axis.name for axis in chosen}) < size:
+                continue
+            cells = len(columns) * math.prod(len(axis.values) for axis in chosen)
+            if cells == count and (images := _grid(columns, chosen)) is not None:
+                return Arrangement(_described(chosen, images, len(columns)), images)
     return None
 
 
-def _values(columns: Sequence[Column], key: str) -> tuple[Value, ...]:
-    """The values of ``key`` in order; none where an image lacks it, or where numbers and text are mixed."""
-    values = {image.order.get(key) for column in columns for image in column}
-    if all(isinstance(v, int | float) and math.isfinite(v) for v in values) or all(isinstance(v, str) for v in values):
-        return tuple(sorted(values))  # type: ignore[arg-type]
-    return ()
+def _declared(columns: Sequence[Column]) -> list[tuple[str, str]]:
+    """Dimensions that enhanced objects declare (PS3.3 §C.7.6.17), by their index, and named after their attribute."""
+    found = {key for column in columns for image in column for key in image.order if key.startswith(INDEX)}
+    return [(key, re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key.removeprefix(INDEX)).lower()) for key in sorted(found)]
 
 
-def _grid(
-    columns: Sequence[Column], keys: Sequence[str], axes: Iterable[Sequence[Value]]
-) -> tuple[ImageHeader, ...] | None:
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """What may be a dimension: the values of a key in order, and which of them each image has."""
+
+    name: str
+    key: str
+    values: tuple[Any, ...]
+    of: Mapping[tuple[str, int], Any]
+
+
+def _axis(columns: Sequence[Column], key: str, name: str) -> _Axis | None:
+    """The axis of a key; ``None`` where an image lacks it, or where all have the same, or numbers and text."""
+    images = [image for column in columns for image in column]
+    found: Sequence[Any] = [_value(image, key) for image in images]
+    if key in DATES or key in DATE_TIMES:
+        found = _seconds(images, key)
+    kinds = {type(value) for value in found}
+    if len(kinds) != 1 or kinds == {type(None)} or len(set(found)) < 2:
+        return None
+    if key == DIFFUSION:  # in the order in which they were acquired, as every list of directions is
+        first: dict[Any, tuple[float, str, int]] = {}
+        for image, value in sorted(zip(images, found, strict=True), key=lambda pair: by_instance(pair[0])):
+            first.setdefault(value, by_instance(image))
+        values = tuple(first)
+    else:
+        values = tuple(sorted(set(found)))
+    of = {(image.sop_instance_uid, image.frame): value for image, value in zip(images, found, strict=True)}
+    return _Axis(name, key, values, of)
+
+
+def _value(image: ImageHeader, key: str) -> Any:
+    if key == DIFFUSION:
+        b = _value(image, "DiffusionBValue")
+        return None if b is None else (b, direction(image))
+    value = image.order.get(key)
+    if isinstance(value, int | float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def direction(image: ImageHeader) -> Vector | tuple[()]:
+    """Diffusion gradient direction of an image, LPS; empty where it has none."""
+    try:
+        x, y, z = (float(part) for part in str(image.order["DiffusionGradientOrientation"]).split("\\"))
+    except (KeyError, ValueError):
+        return ()
+    return (x, y, z)
+
+
+def _seconds(images: Sequence[ImageHeader], key: str) -> list[float | None]:
+    """Seconds after the first image.
+
+    Where no date is stated and the times of day span more than half a day, the early ones are after midnight.
+    """
+    dates = [str(image.order.get(DATES.get(key, ""), "")) for image in images]
+    times = [_moment(str(image.order.get(key, "")), date) for image, date in zip(images, dates, strict=True)]
+    known = [time for time in times if time is not None]
+    if len(known) < len(times):
+        return [None] * len(times)
+    if key in DATES and not any(dates) and max(known) - min(known) > DAY / 2:
+        known = [time + DAY if time < DAY / 2 else time for time in known]
+    return [round(time - min(known), 6) for time in known]
+
+
+def _moment(text: str, date: str = "") -> float | None:
+    """Seconds from a fixed moment to a time (TM) of a date (DA), or to a date and time (DT), if it is one."""
+    match = re.fullmatch(r"(\d{8})?(\d{2})(\d{2})(\d{2}(?:\.\d{1,6})?)(?:[+-]\d{4})?", f"{date}{text}".replace(":", ""))
+    if match is None:
+        return None
+    day, hour, minute, second = match.groups()
+    try:
+        days = datetime.date(int(day[:4]), int(day[4:6]), int(day[6:])).toordinal() if day else 0
+    except ValueError:
+        return None
+    return days * DAY + int(hour) * 3600 + int(minute) * 60 + float(second)
+
+
+def _grid(columns: Sequence[Column], axes: Sequence[_Axis]) -> tuple[ImageHeader, ...] | None:
     """Images in C order of (*axes, place), if there is exactly one for each; there are as many as there are cells."""
     cells = {
-        (tuple(image.order[key] for key in keys), place): image
+        (tuple(axis.of[image.sop_instance_uid, image.frame] for axis in axes), place): image
         for place, column in enumerate(columns)
         for image in column
     }
-    wanted = [(values, place) for values in itertools.product(*axes) for place in range(len(columns))]
+    products = itertools.product(*(axis.values for axis in axes))
+    wanted = [(values, place) for values in products for place in range(len(columns))]
     return tuple(cells[cell] for cell in wanted) if all(cell in cells for cell in wanted) else None
+
+
+def _described(axes: Sequence[_Axis], images: Sequence[ImageHeader], places: int) -> tuple[Dimension, ...]:
+    """Axes as dimensions; a single one tells the diffusion weighting of its positions, too."""
+    made = []
+    for axis in axes:
+        values = tuple(value[0] for value in axis.values) if axis.key == DIFFUSION else axis.values
+        made.append(Dimension(axis.name, axis.key, values))
+    return (diffusion(made[0], images, places),) if len(made) == 1 else tuple(made)
+
+
+def diffusion(dimension: Dimension, images: Sequence[ImageHeader], places: int) -> Dimension:
+    """A dimension with b-values and directions, where all images of each position agree in them."""
+    positions = [images[first : first + places] for first in range(0, len(images), places)]
+    weights = [{_value(image, DIFFUSION) for image in position} for position in positions]
+    if any(len(weight) != 1 or None in weight for weight in weights):
+        return dimension
+    pairs = [next(iter(weight)) for weight in weights]
+    directions = tuple(vector or None for _, vector in pairs)
+    return replace(dimension, b_values=tuple(b for b, _ in pairs), directions=directions if any(directions) else ())
 
 
 def _by_rank(columns: Sequence[Column]) -> Arrangement | None:
     depth = len(columns[0])
     for column in columns:
-        numbers = {instance_number(image) for image in column}
-        if len(column) != depth or len(numbers) != depth or math.inf in numbers:
+        ranks = {(instance_number(image), image.frame) for image in column}
+        if len(column) != depth or len(ranks) != depth or any(math.isinf(number) for number, _ in ranks):
             return None
     images = tuple(column[rank] for rank in range(depth) for column in columns)
     keyword, name = RANK
-    return Arrangement((Dimension(name, keyword, tuple(range(1, depth + 1))),), images)
+    dimension = Dimension(name, keyword, tuple(float(rank) for rank in range(1, depth + 1)))
+    return Arrangement((diffusion(dimension, images, len(columns)),), images)
 
 
 def _ambiguous(columns: Sequence[Column]) -> Arrangement:
-    candidates = tuple(key for key, _ in (*KEYS, RANK) if any(_varies(column, key) for column in columns))
+    keys = (*KEYS, *_declared(columns), RANK)
+    candidates = tuple(key for key, _ in keys if key != DIFFUSION and any(_varies(column, key) for column in columns))
     low, high = min(map(len, columns)), max(map(len, columns))
     held = f"{low}" if low == high else f"{low} to {high}"
     places = "The one place holds" if len(columns) == 1 else f"Each of {len(columns)} places holds"

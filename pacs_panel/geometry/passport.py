@@ -224,6 +224,7 @@ def without_place(
     spacing: tuple[float, float] | None = None,
     imager_spacing: tuple[float, float] | None = None,
     *,
+    aspect: tuple[int, int] | None = None,
     tolerance: Tolerance = DEFAULT,
     frame_of_reference: str = "",
 ) -> Passport:
@@ -234,8 +235,11 @@ def without_place(
     spacing, imager_spacing : tuple of 2 floats, optional
         Pixel Spacing (mm in the patient), else Imager Pixel Spacing (mm at the detector: what is measured with it is
         magnified, PS3.3 §10.7.1.3). Distances that are not positive count as unknown.
+    aspect : tuple of 2 ints, optional
+        Pixel Aspect Ratio, height to width: the shape of a pixel where its size is not known.
     """
-    known = {"patient": _distances(spacing), "detector": _distances(imager_spacing), "none": (1.0, 1.0)}
+    shape_of_pixel = (aspect[0] / aspect[1], 1.0) if aspect else (1.0, 1.0)
+    known = {"patient": _distances(spacing), "detector": _distances(imager_spacing), "none": shape_of_pixel}
     calibration, (rows, columns) = next((name, value) for name, value in known.items() if value)
     return Passport(
         verdict="stack",

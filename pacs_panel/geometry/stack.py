@@ -2,7 +2,8 @@
 
 The rules, in the order in which they act:
 
-1. Multi-frame objects stand alone; so does every other image that differs in size, type or frame of reference.
+1. Every frame of a multi-frame object, and every tile of a mosaic, is an image of its own. Those of an object whose
+   frames have no place stand alone; so does every image that differs in size, type or frame of reference.
 2. Images with a place in the patient are parted by orientation and Pixel Spacing, and, where all planes hold the same
    few offsets (stations side by side), by offset. Images without a place are parted by the reason for it.
 3. Slices increase along the normal ``row × column``, so ``(column, row, slice)`` is a right-handed system.
@@ -23,10 +24,13 @@ from pacs_panel.geometry import affine as affines
 from pacs_panel.geometry import passport as passports
 from pacs_panel.geometry.affine import Array
 from pacs_panel.geometry.dimension import Arrangement, arrange, by_instance, number
-from pacs_panel.model import ImageHeader, Passport, Stack, Tolerance, Vector
+from pacs_panel.model import Dimension, ImageHeader, Passport, Stack, Tolerance, Vector
 
-RULES = "1"
+RULES = "2"
 """Version of these rules, part of a revision's identity: raised whenever the same images would give other stacks."""
+
+CHANNEL = Dimension("channel", "PhotometricInterpretation", ("red", "green", "blue"))
+"""The last dimension of images in colour; their planes are still counted without it."""
 
 Images = list[ImageHeader]
 Frame = tuple[passports.Cosines, tuple[float, float]]
@@ -39,15 +43,14 @@ def stacks(images: Sequence[ImageHeader], tolerance: Tolerance = passports.DEFAU
     Parameters
     ----------
     images : sequence of ImageHeader
-        One for each SOP Instance UID.
+        One for each plane: for each SOP Instance UID and frame.
     tolerance : Tolerance
 
     Returns
     -------
     tuple of Stack
-        Most voxels first; equal ones by their first Instance Number, then SOP Instance UID. A multi-frame object is a
-        stack of its own, of shape ``(frames, rows, columns)`` and with its one member. Every image is a member or a
-        duplicate of exactly one stack.
+        Most voxels first; equal ones by their first Instance Number, then SOP Instance UID. Every image is a member or
+        a duplicate of exactly one stack.
     """
     made: list[tuple[tuple[float, float, str], Stack]] = []
     for group in _parted(_in_order(images), _kind):
@@ -57,15 +60,15 @@ def stacks(images: Sequence[ImageHeader], tolerance: Tolerance = passports.DEFAU
 
 
 def _in_order(images: Sequence[ImageHeader]) -> Images:
-    """By SOP Instance UID; where one occurs twice, the rest of the header decides, so nothing is left to chance."""
-    repeated = len({image.sop_instance_uid for image in images}) < len(images)
-    return sorted(images, key=lambda image: (image.sop_instance_uid, repr(image) if repeated else ""))
+    """By SOP Instance UID and frame; where one occurs twice, the rest decides, so nothing is left to chance."""
+    repeated = len({(image.sop_instance_uid, image.frame) for image in images}) < len(images)
+    return sorted(images, key=lambda image: (image.sop_instance_uid, image.frame, repr(image) if repeated else ""))
 
 
 def _kind(image: ImageHeader) -> Hashable:
     """What must be equal for images to share an array."""
-    alone = image.sop_instance_uid if image.frames != 1 else ""
-    shape = (image.frames, image.rows, image.columns, image.samples)
+    alone = image.sop_instance_uid if image.matrix or (image.frames != 1 and image.position is None) else ""
+    shape = (image.rows, image.columns, image.samples)
     bits = (image.bits_allocated, image.bits_stored, image.high_bit, image.signed)
     return (*shape, *bits, image.photometric, image.frame_of_reference, alone)
 
@@ -73,8 +76,9 @@ def _kind(image: ImageHeader) -> Hashable:
 def _rank(stack: Stack, group: Images) -> tuple[float, float, str]:
     members = set(stack.members)
     first = min((image for image in group if image.sop_instance_uid in members), key=by_instance)
-    voxels = len(stack.members) * first.frames * first.rows * first.columns
-    return (-voxels, *by_instance(first))
+    voxels = len(stack.members) * first.rows * first.columns
+    number, uid, _ = by_instance(first)
+    return (-voxels, number, uid)
 
 
 def _parted(images: Iterable[ImageHeader], key: Callable[[ImageHeader], Hashable]) -> list[Images]:
@@ -99,30 +103,41 @@ def _of_one_kind(images: Images, tolerance: Tolerance) -> list[Stack]:
 
 def _placeless(image: ImageHeader, tolerance: Tolerance) -> str:
     """Why an image cannot be placed in the patient; empty where it can."""
-    if image.frames != 1:
-        return "A multi-frame object: the places of its frames are not read yet."
-    if "MOSAIC" in str(image.order.get("ImageType", "")).upper():
-        return "A mosaic: slices tiled in one image, whose stated position is not that of its pixels."
+    if image.matrix:
+        return "One large image, in tiles."
+    if "MOSAIC" in str(image.order.get("ImageType", "")).upper() and not image.tiles:
+        return "A mosaic: slices tiled in one image, whose number its header does not tell."
+    if image.tiles and image.position is None:
+        return "The tiles of a mosaic, whose place its header does not tell."
+    if image.frames != 1 and image.position is None:
+        return "The frames of one object, which have no place in the patient."
     return passports.flaw(image.position, image.orientation, image.spacing, tolerance)
 
 
 def _calibration(image: ImageHeader) -> Hashable:
-    return (repr(image.spacing), repr(image.imager_spacing))  # as text, since NaN does not equal itself
+    return (repr(image.spacing), repr(image.imager_spacing), image.aspect)  # as text, since NaN does not equal itself
 
 
 def _unplaced(images: Images, reason: str, tolerance: Tolerance) -> Stack:
     ordered = sorted(images, key=by_instance)
     first = ordered[0]
-    shape = (len(ordered) if first.frames == 1 else first.frames, first.rows, first.columns)
     passport = passports.without_place(
         reason,
-        shape,
+        (len(ordered), first.rows, first.columns),
         first.spacing,
         first.imager_spacing,
+        aspect=first.aspect,
         tolerance=tolerance,
         frame_of_reference=first.frame_of_reference,
     )
-    return Stack(passport, tuple(image.sop_instance_uid for image in ordered))
+    return _stack(passport, ordered)
+
+
+def _stack(passport: Passport, images: Sequence[ImageHeader]) -> Stack:
+    frames = tuple(image.frame for image in images)
+    if images[0].samples == 3 or images[0].palette:
+        passport = replace(passport, dimensions=(*passport.dimensions, CHANNEL))
+    return Stack(passport, tuple(image.sop_instance_uid for image in images), frames if any(frames) else ())
 
 
 # -- images with a place in the patient --------------------------------------------------------------------------------
@@ -202,8 +217,7 @@ def _placed(images: Images, frame: Frame, tolerance: Tolerance) -> Stack:
     for image, cell in zip(images, cells, strict=True):
         places[cell].append(image)
     arrangement = arrange([places[cell] for cell in sorted(places)])
-    members = tuple(image.sop_instance_uid for image in arrangement.images)
-    return Stack(_passport(arrangement, len(places), frame, tolerance), members)
+    return _stack(_passport(arrangement, len(places), frame, tolerance), arrangement.images)
 
 
 def _passport(arrangement: Arrangement, slices: int, frame: Frame, tolerance: Tolerance) -> Passport:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from operator import itemgetter
 from typing import Any
 
@@ -15,7 +14,7 @@ from pacs_panel.attributes import ATTRIBUTES, Attribute, at_level
 from pacs_panel.index import schema
 from pacs_panel.index.arrival import Arrival
 from pacs_panel.index.values import clean, shadow_columns, shadows
-from pacs_panel.model import Digests, ImageHeader, Kept, Location, Passport, Revision, Stack
+from pacs_panel.model import Digests, ImageHeader, Kept, Location, Revision, Stack
 
 O = schema.objects.c  # noqa: E741
 _INSTANCE = {a.keyword: a for a in at_level("instance")}
@@ -24,7 +23,6 @@ _PLAIN = frozenset(a.column for a in ATTRIBUTES if not shadow_columns(a))
 _NAMES = [column.name for column in schema.objects.c if column.name != "id"]
 _VALUES = itemgetter(*_NAMES)
 _INSERT = str(insert(schema.objects).compile(dialect=sqlite.dialect(), column_keys=_NAMES))
-_IMAGE = tuple(f.name for f in fields(ImageHeader))
 
 _KEPT = (
     O.SOPInstanceUID,
@@ -45,7 +43,7 @@ _KEPT = (
 )
 
 
-def among(column: Any, values: Iterable[str]) -> Any:
+def among(column: Any, values: Iterable[str | int]) -> Any:
     """``column IN values``, however many: they travel as one JSON parameter, so that the statement stays prepared."""
     return column.in_(select(func.json_each(json.dumps(list(values))).table_valued("value").c.value))
 
@@ -98,7 +96,7 @@ def object_row(arrival: Arrival) -> dict[str, Any]:
         "trashed": False,
         "damaged": None,
         "collection": arrival.collection or None,
-        "image": _image_json(kept.image) if kept.image else None,
+        "image": kept.image.to_json() if kept.image else None,
     }
     row |= _UNFILLED
     for keyword, raw in arrival.values.items():
@@ -123,17 +121,12 @@ def filled(attribute: Attribute, raw: object) -> dict[str, Any]:
     return {attribute.column: value, **shadows(attribute, value)}
 
 
-def _image_json(image: ImageHeader) -> str:
-    """What ``ImageHeader.to_json`` gives, without its deep copies, which cost more than all else in writing a row."""
-    return json.dumps({name: getattr(image, name) for name in _IMAGE}, separators=(",", ":"), default=dict)
-
-
 def stacks_json(stacks: Iterable[Stack]) -> str:
     """Stacks as text for a column."""
-    return json.dumps([{"passport": s.passport.to_dict(), "members": s.members} for s in stacks])
+    return json.dumps([stack.to_dict() for stack in stacks])
 
 
 def to_revision(row: Any) -> Revision:
     """The revision that a row of ``revision`` describes."""
-    stacks = tuple(Stack(Passport.from_dict(s["passport"]), tuple(s["members"])) for s in json.loads(row.stacks))
+    stacks = tuple(Stack.from_dict(stack) for stack in json.loads(row.stacks))
     return Revision(row.series_key, row.revision, row.path, row.verdict, stacks, row.note)

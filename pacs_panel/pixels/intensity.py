@@ -74,6 +74,12 @@ def physical(stored: Array, slope: float | None, intercept: float | None) -> Arr
     return values
 
 
+def mapped(stored: Array, table: tuple[int, tuple[float, ...]]) -> Array:
+    """Stored values through a Modality LUT, as float32; below and above it, its ends hold (PS3.3 §C.11.1.1)."""
+    first, values = table
+    return np.asarray(values, np.float32)[np.clip(stored.astype(np.int64) - first, 0, len(values) - 1)]
+
+
 def unit(image: ImageHeader, modality: str) -> str:
     """Unit of the physical values; empty where unknown.
 

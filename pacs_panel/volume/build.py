@@ -6,31 +6,28 @@ Plain functions of values, which any process may run.
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
 
-from pacs_panel.dicom.kind import kind
-from pacs_panel.errors import PacsPanelError, TooLarge
+from pacs_panel.errors import PacsPanelError
 from pacs_panel.geometry.stack import RULES, stacks
-from pacs_panel.model import VERDICTS, ImageHeader, Kept, Location, Passport, Revision, Stack, Tolerance
-from pacs_panel.pixels import decode, render
+from pacs_panel.model import VERDICTS, Kept, Passport, Revision, Stack, Tolerance
+from pacs_panel.pixels import render
 from pacs_panel.pixels.intensity import physical
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
 from pacs_panel.storage.files import sync_folder, write_atomic
-from pacs_panel.volume import grid, ome
+from pacs_panel.volume import ome
 from pacs_panel.volume import values as meanings
-from pacs_panel.volume.values import Values
+from pacs_panel.volume.gather import Opener, gather, marked, read
+from pacs_panel.volume.values import Values, pictures
 
 Array = np.ndarray
-Opener = Callable[[Location], BinaryIO]
 
 MANIFEST, THUMBNAIL = "manifest.json", "thumbnail.png"
 
@@ -102,10 +99,7 @@ def published(target: Path) -> Revision | None:
         return None
     if data["format"] != ome.FORMAT:
         return None
-    made = tuple(
-        Stack(Passport.from_dict(stack["passport"]), tuple(member["uid"] for member in stack["members"]))
-        for stack in data["stacks"]
-    )
+    made = tuple(Stack.from_dict(stack) for stack in data["stacks"])
     return Revision(data["series_key"], data["revision"], data["path"], data["verdict"], made, data["note"])
 
 
@@ -113,66 +107,33 @@ def _build_stacks(
     kept: Sequence[Kept], opener: Opener, target: Path, settings: Settings, modality: str, body_part: str
 ) -> tuple[list[Stack], list[str]]:
     """The stacks that could be built, each in the folder of its number, and why others could not."""
-    images: dict[str, tuple[Kept, ImageHeader]] = {}
-    notes = []
-    for one in kept:
-        found = kind(one.sop_class_uid, modality, one.image)
-        if one.image is not None and found.volume:
-            images[one.sop_instance_uid] = (one, one.image)
-        else:
-            notes.append(f"{found.name}: {found.note}")
+    planes, notes = gather(kept, opener, settings)
     made: list[Stack] = []
-    for stack in stacks([image for _, image in images.values()], Tolerance()):
+    for stack in stacks([image for _, image in planes.values()], Tolerance()):
         folder = target / str(len(made))
-        members = [images[uid] for uid in stack.members]
+        members = [planes[plane] for plane in stack.planes()]
         known = modality or ("CT" if members[0][0].sop_class_uid in meanings.CT else "")
-        values = meanings.of([image for _, image in members for _ in range(image.frames)], known, body_part)
+        values = meanings.of([image for _, image in members], known, body_part)
         try:
-            stored = _read(members, values, stack.passport, opener, settings)
-        except (PacsPanelError, OSError) as error:
-            notes.append(f"a stack of {len(members)} images could not be built: {_reason(error)}")
+            stored, blank = read(members, values, stack.passport, opener, settings)
+        except PacsPanelError as error:
+            notes.append(f"a stack of {len(members)} images could not be built: {error}")
             continue
-        coarse = ome.write(folder, stored, values, stack.passport, stack.members)
+        if blank:
+            stack, values = marked(stack, blank), replace(values, blank=frozenset(blank))
+        coarse = ome.write(folder, stored, values, stack)
         if not made:
             (target / THUMBNAIL).write_bytes(thumbnail(coarse, values, stack.passport))
         made.append(stack)
     return made, notes
 
 
-def _reason(error: Exception) -> str:
-    return f"cannot be read ({error.strerror})" if isinstance(error, OSError) else str(error)
-
-
-def _read(
-    members: Sequence[tuple[Kept, ImageHeader]], values: Values, passport: Passport, opener: Opener, settings: Settings
-) -> Array:
-    """Stored values of all planes, ``(*extra, slice, row, column)``."""
-    shape = (*grid.extra_shape(passport.dimensions), *passport.shape)
-    size = math.prod(shape) * values.dtype.itemsize * (1 if values.uniform else 3)
-    if size > settings.max_volume_bytes:
-        raise TooLarge(f"the array needs {size} bytes, the limit is {settings.max_volume_bytes}")
-    out = np.empty(shape, values.dtype)
-    planes = iter(out.reshape(-1, *shape[-2:]))
-    for one, image in members:
-        with ExitStack() as stack:
-            try:
-                file = stack.enter_context(opener(one.location))
-                for frame in range(image.frames):
-                    plane = next(planes)
-                    if image.frames == 1:
-                        decode.read_into(image, file, 0, plane, settings)
-                    else:
-                        plane[...] = decode.frame(image, file, frame, settings)
-            except PacsPanelError as error:
-                raise type(error)(f"object {one.sop_instance_uid}: {getattr(error, 'detail', '') or error}") from error
-    return out
-
-
 def thumbnail(image: Array, values: Values, passport: Passport) -> bytes:
     """PNG of the middle slice of a stack, made from its coarsest level ``(*extra, slice, row, column)``."""
-    volume = image.reshape(-1, *image.shape[-3:])
-    stored = volume[len(volume) // 2, image.shape[-3] // 2]
-    shown = physical(stored, values.slopes[0], values.intercepts[0]) if values.uniform else stored
+    images = pictures(image, values.samples)
+    stored = images[len(images) // 2]
+    grey = values.uniform and values.samples == 1
+    shown = physical(stored, values.slopes[0], values.intercepts[0]) if grey else stored
     low, high = values.padding if values.uniform and values.padding else (1, 0)
     mask = (stored >= low) & (stored <= high)
     window = meanings.default_window(meanings.facts(values))
@@ -186,17 +147,8 @@ def thumbnail(image: Array, values: Values, passport: Passport) -> bytes:
 
 
 def _manifest(revision: Revision, kept: Mapping[str, Kept]) -> bytes:
-    """What is where, and from which objects: plane ``n`` of a stack is frame after frame of its members in order."""
-
-    def member(uid: str) -> dict[str, Any]:
-        one = kept[uid]
-        frames = one.image.frames if one.image else 0
-        return {"uid": uid, "frames": frames, "file": one.digests.file, "dataset": one.digests.dataset}
-
-    listed = [
-        {"path": str(number), "passport": stack.passport.to_dict(), "members": [member(uid) for uid in stack.members]}
-        for number, stack in enumerate(revision.stacks)
-    ]
+    """What is where, and from which objects: plane ``n`` of a stack is frame ``frames[n]`` of object ``members[n]``."""
+    uids = dict.fromkeys(uid for stack in revision.stacks for uid in stack.members)
     data = {
         "format": ome.FORMAT,
         "rules": RULES,
@@ -205,7 +157,8 @@ def _manifest(revision: Revision, kept: Mapping[str, Kept]) -> bytes:
         "path": revision.path,
         "verdict": revision.verdict,
         "note": revision.note,
-        "stacks": listed,
+        "stacks": [{"path": str(number), **stack.to_dict()} for number, stack in enumerate(revision.stacks)],
+        "objects": {uid: {"file": kept[uid].digests.file, "dataset": kept[uid].digests.dataset} for uid in uids},
     }
     return json.dumps(data).encode()
 

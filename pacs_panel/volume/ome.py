@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from pacs_panel.geometry import affine as affines
-from pacs_panel.model import Passport
+from pacs_panel.model import Passport, Stack
 from pacs_panel.volume import grid, pyramid
 from pacs_panel.volume import values as meanings
 from pacs_panel.volume.grid import Level
@@ -37,21 +37,22 @@ OURS = "pacs_panel"
 IMAGE, STORED, MASK = "image", "stored", "mask"
 
 
-def write(folder: Path, stored: Array, values: Values, passport: Passport, members: Sequence[str]) -> Array:
+def write(folder: Path, stored: Array, values: Values, stack: Stack) -> Array:
     """Write a stack, with all its levels, at ``folder``, which is made.
 
     Parameters
     ----------
     stored : ndarray
         ``(*grid.extra_shape, slice, row, column)``.
-    members : sequence of str
-        SOP Instance UIDs in C order of ``(*extra, slice)``; a multi-frame object's once.
+    stack : Stack
+        Its passport, and the object and frame of each plane.
 
     Returns
     -------
     ndarray
         The coarsest level's ``image``.
     """
+    passport = stack.passport
     levels = grid.levels(passport)
     attributes = {"ome": multiscales(passport, levels), OURS: _ours(values, passport, levels)}
     store = Store(folder, attributes)
@@ -63,7 +64,7 @@ def write(folder: Path, stored: Array, values: Values, passport: Passport, membe
             steps = [b // a for a, b in zip(levels[number - 1].factors, level.factors, strict=True)]
             image = pyramid.halve(image, steps, padding, mask)
             mask = None if mask is None else pyramid.halve_mask(mask, steps)
-        ours = {OURS: {"members": list(members)}} if number == 0 else {}
+        ours = {OURS: {"members": list(stack.members), "frames": list(stack.frames)}} if number == 0 else {}
         store.group(path(number), ours)
         _write_level(store, path(number), image, mask, values, passport, level)
     if not values.uniform:

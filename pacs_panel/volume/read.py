@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import numpy as np
 import xarray as xr
 
 from pacs_panel.errors import NotFound
-from pacs_panel.model import Passport
+from pacs_panel.geometry.stack import CHANNEL
+from pacs_panel.model import Dimension, Passport
 from pacs_panel.pixels import intensity
 from pacs_panel.volume import accessor, grid, ome
 from pacs_panel.volume.frames import ZarrFrames
@@ -39,8 +39,10 @@ def open_stack(path: Path, level: int = 0, physical: bool = True) -> xr.Dataset:
     xarray.Dataset
         ``image``, dims ``(*extra, slice, row, column)``; ``mask``, true where values are padding, if the header
         names any. ``slice``, ``row`` and ``column`` are mm along the array's own axes, from voxel (0, 0, 0) of level
-        0 on; ``sop_instance_uid`` tells the object of each slice, where slices are those of objects. Extra dimensions
-        have their attribute's values. Attributes: ``passport``, ``affine``, ``units``, ``level``, ``factors``.
+        0 on; ``sop_instance_uid`` tells the object of each slice, and ``frame_number`` which of its frames, where
+        slices are those of objects. Extra dimensions have their attribute's values; colour is the last of them,
+        ``channel``. ``b`` and ``direction`` (LPS) tell the diffusion weighting of positions.
+        Attributes: ``passport``, ``affine``, ``units``, ``level``, ``factors``.
         ``ds.pacs`` knows places: see `pacs_panel.volume.accessor`.
 
     Raises
@@ -113,14 +115,30 @@ def _coordinates(path: Path, frames: ZarrFrames, level: int) -> dict[str, Any]:
     lines = zip(SPACE, ome.coordinates(passport, resolution), ome.units(passport), strict=True)
     for name, line, unit in lines:
         made[name] = (name, line, {"units": unit} if unit else {})
+    for dimension in passport.dimensions:
+        made |= _diffusion(dimension)
     if resolution.factors[0] == 1:
-        dims = (*(dimension.name for dimension in passport.dimensions), "slice")
-        made["sop_instance_uid"] = (dims, _members(path, (*frames.extra, passport.shape[0])))
+        dims = (*(dimension.name for dimension in passport.dimensions if dimension != CHANNEL), "slice")
+        sizes = tuple(len(dimension.values) for dimension in passport.dimensions if dimension != CHANNEL)
+        made |= {name: (dims, planes) for name, planes in _planes(path, (*sizes, passport.shape[0])).items()}
     return made
 
 
-def _members(path: Path, shape: tuple[int, ...]) -> Array:
-    """SOP Instance UID of each slice; a multi-frame object's for all its frames."""
-    attributes = json.loads((path / ome.path(0) / "zarr.json").read_bytes())["attributes"]
-    members = np.asarray(attributes[ome.OURS]["members"])
-    return np.repeat(members, math.prod(shape) // len(members)).reshape(shape)
+def _diffusion(dimension: Dimension) -> dict[str, Any]:
+    """b-values and gradient directions of a dimension's positions, where they are known."""
+    made: dict[str, Any] = {}
+    if dimension.b_values:
+        made["b"] = (dimension.name, list(dimension.b_values), {"units": "s/mm²", "keyword": "DiffusionBValue"})
+    if dimension.directions:
+        vectors = [vector or (0.0, 0.0, 0.0) for vector in dimension.directions]
+        made["direction"] = ((dimension.name, "lps"), np.asarray(vectors), {"keyword": "DiffusionGradientOrientation"})
+    return made
+
+
+def _planes(path: Path, shape: tuple[int, ...]) -> dict[str, Array]:
+    """SOP Instance UID of each plane, and, of multi-frame objects, the number of its frame as DICOM counts, from 1."""
+    attributes = json.loads((path / ome.path(0) / "zarr.json").read_bytes())["attributes"][ome.OURS]
+    made = {"sop_instance_uid": np.asarray(attributes["members"]).reshape(shape)}
+    if frames := attributes.get("frames"):
+        made["frame_number"] = np.asarray(frames).reshape(shape) + 1
+    return made

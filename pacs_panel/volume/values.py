@@ -33,7 +33,15 @@ class Values:
     windows : tuple of (centre, width, name)
         Presets in physical values, those of the middle plane's header first.
     voi_function, photometric : str
-        Of the middle plane.
+        Of the middle plane; what is decoded to colour is ``RGB``.
+    samples : int
+        3 in colour: red, green and blue.
+    tables : tuple of (first, values) or None
+        Modality LUTs, one a plane; empty where no plane has one.
+    blank : frozenset of int
+        Planes that could not be decoded.
+    frame_time : float, optional
+        ms from image to image.
     """
 
     dtype: np.dtype
@@ -44,11 +52,15 @@ class Values:
     windows: tuple[tuple[float, float, str], ...] = ()
     voi_function: str = "LINEAR"
     photometric: str = "MONOCHROME2"
+    samples: int = 1
+    tables: tuple[tuple[int, tuple[float, ...]] | None, ...] = ()
+    blank: frozenset[int] = frozenset()
+    frame_time: float | None = None
 
     @property
     def uniform(self) -> bool:
-        """Whether one slope and one intercept hold for all planes."""
-        return len(set(self.slopes)) <= 1 and len(set(self.intercepts)) <= 1
+        """Whether one slope and one intercept hold for all planes, and no table is needed."""
+        return not self.tables and len(set(self.slopes)) <= 1 and len(set(self.intercepts)) <= 1
 
     @property
     def padding(self) -> tuple[int, int] | None:
@@ -58,23 +70,32 @@ class Values:
     @property
     def needs_mask(self) -> bool:
         """Whether values of the array called ``image`` do not tell what is padding."""
-        return any(self.paddings) and not (self.uniform and self.padding)
+        return bool(self.blank) or (any(self.paddings) and not (self.uniform and self.padding))
 
 
 def of(images: Sequence[ImageHeader], modality: str = "", body_part: str = "") -> Values:
     """What the values of these planes mean; one header a plane, all of the same pixel type."""
     middle = images[len(images) // 2]
-    windows = intensity.windows(middle, modality, body_part)
+    colour = is_colour(middle)
+    windows = () if colour else intensity.windows(middle, modality, body_part)
     return Values(
-        dtype=dtype(middle),
-        slopes=tuple(1.0 if image.slope is None else float(image.slope) for image in images),
-        intercepts=tuple(float(image.intercept or 0.0) for image in images),
-        paddings=tuple(image.padding for image in images),
-        unit=intensity.unit(middle, modality),
+        dtype=np.dtype(np.uint8) if middle.palette else dtype(middle),
+        slopes=tuple(1.0 if colour or image.slope is None else float(image.slope) for image in images),
+        intercepts=tuple(0.0 if colour else float(image.intercept or 0.0) for image in images),
+        paddings=tuple(None if colour else image.padding for image in images),
+        unit="" if colour else intensity.unit(middle, modality),
         windows=tuple((window.centre, window.width, window.name) for window in windows),
         voi_function=middle.voi_function,
-        photometric=middle.photometric,
+        photometric="RGB" if colour else middle.photometric,
+        samples=3 if colour else 1,
+        tables=tuple(image.table for image in images) if any(image.table for image in images) else (),
+        frame_time=middle.frame_time,
     )
+
+
+def is_colour(image: ImageHeader) -> bool:
+    """Whether planes of an image are decoded to red, green and blue."""
+    return image.samples == 3 or bool(image.palette)
 
 
 def dtype(image: ImageHeader) -> np.dtype:
@@ -92,19 +113,38 @@ def physical(stored: Array, values: Values) -> Array:
     if values.uniform:
         return intensity.physical(stored, values.slopes[0], values.intercepts[0])
     out = np.empty(stored.shape, np.float32)
-    planes = zip(_planes(stored), _planes(out), values.slopes, values.intercepts, strict=True)
-    for source, target, slope, intercept in planes:
-        target[...] = intensity.physical(source, slope, intercept)
+    tables = values.tables or (None,) * len(values.slopes)
+    planes = zip(_planes(stored), _planes(out), values.slopes, values.intercepts, tables, strict=True)
+    for source, target, slope, intercept, table in planes:
+        target[...] = intensity.physical(source, slope, intercept) if table is None else intensity.mapped(source, table)
     return out
 
 
 def mask(stored: Array, values: Values) -> Array:
-    """True where a stored value is padding."""
+    """True where a stored value is padding, or where a plane could not be decoded."""
     out = np.zeros(stored.shape, bool)
+    for number, target in enumerate(pictures(out, values.samples)):
+        target[...] = number in values.blank
+    if not any(values.paddings):
+        return out
     for source, target, padding in zip(_planes(stored), _planes(out), values.paddings, strict=True):
         if padding is not None:
-            np.logical_and(source >= padding[0], source <= padding[1], out=target)
+            target |= (source >= padding[0]) & (source <= padding[1])
     return out
+
+
+def pictures(array: Array, samples: int) -> list[Array]:
+    """Views of an array's images: ``(row, column)`` each, or ``(row, column, samples)`` in colour.
+
+    Parameters
+    ----------
+    array : ndarray
+        ``(*extra, slice, row, column)``, with samples as the innermost extra axis in colour.
+    """
+    if samples == 1:
+        return list(array.reshape(-1, *array.shape[-2:]))
+    volumes = array.reshape(-1, samples, *array.shape[-3:])
+    return [np.moveaxis(volume[:, k], 0, -1) for volume in volumes for k in range(array.shape[-3])]
 
 
 def _planes(array: Array) -> Array:
@@ -122,6 +162,7 @@ def facts(values: Values) -> dict[str, Any]:
         "voi_function": values.voi_function,
         "padding": list(values.padding) if values.uniform and values.padding else None,
         "photometric": values.photometric,
+        "frame_time": values.frame_time,
     }
 
 

@@ -147,12 +147,6 @@ def test_mosaics_are_not_placed(data: Path, folder: str, count: int) -> None:
     assert "mosaic" in stack.passport.reason
 
 
-def test_multi_frame_objects_stand_alone(data: Path) -> None:
-    found = [stack for images in read(data / "mr_enhanced_multiframe").values() for stack in stacks(images)]
-    assert sorted(stack.passport.shape[0] for stack in found) == [6, 6, 6, 6, 64]
-    assert {len(stack.members) for stack in found} == {1}
-
-
 @pytest.mark.peer("dcm2niix")
 @pytest.mark.parametrize("folder", ["mr_t1_multislice_siemens", "mr_fmri_4d_ge"])
 def test_corners_are_where_dcm2niix_puts_them(

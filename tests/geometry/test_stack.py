@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pacs_panel.geometry.stack import RULES, stacks
+from pacs_panel.geometry.stack import CHANNEL, RULES, stacks
 from pacs_panel.model import Dimension, Gap, ImageHeader
 from tests.geometry.grids import Grid, axial, grids, renamed, uids
 
@@ -23,7 +23,7 @@ def plain(uid: str, number: float | None = None, **more: object) -> ImageHeader:
 
 
 def test_the_rules_have_a_version() -> None:
-    assert RULES == "1"
+    assert RULES == "2"
     assert stacks([]) == ()
 
 
@@ -125,7 +125,8 @@ def test_orientation_within_the_tolerance_is_one_orientation() -> None:
         {"frame_of_reference": "1.9"},
         {"spacing": (0.5, 0.9)},
         {"position": None},
-        {"frames": 2},
+        {"position": None, "frames": 2},
+        {"matrix": (3, 5)},
     ],
 )
 def test_an_image_of_another_kind_stands_apart(change: dict[str, object]) -> None:
@@ -161,10 +162,33 @@ def test_projections_of_one_size_are_one_stack_by_instance_number() -> None:
     assert (stack.passport.shape, stack.passport.calibration) == ((4, 4, 5), "detector")
 
 
-def test_a_multi_frame_object_is_a_stack_of_its_frames() -> None:
-    stack = stacks([plain("1", frames=30), plain("2", frames=30)])[0]
-    assert (stack.members, stack.passport.shape) == (("1",), (30, 4, 5))
-    assert "multi-frame" in stack.passport.reason
+def test_frames_without_a_place_are_a_stack_of_their_object() -> None:
+    frames = [plain(uid, 1.0, frames=3, frame=n) for n in (2, 0, 1) for uid in "12"]
+    first, second = stacks(frames)
+    assert (first.planes(), first.passport.shape) == ((("1", 0), ("1", 1), ("1", 2)), (3, 4, 5))
+    assert second.planes() == (("2", 0), ("2", 1), ("2", 2))
+    assert "frames of one object" in first.passport.reason
+
+
+def test_frames_with_a_place_are_images_like_any_other() -> None:
+    headers = axial(6).headers()
+    framed = [replace(h, sop_instance_uid="1", frames=4, frame=n) for n, h in enumerate(headers[:4])]
+    (stack,) = stacks([*headers[4:], *reversed(framed)])
+    assert stack.planes() == (("1", 0), ("1", 1), ("1", 2), ("1", 3), *((uid, 0) for uid in uids(headers[4:])))
+    assert (stack.passport.verdict, stack.passport.shape[0]) == ("regular", 6)
+
+
+def test_pixels_that_are_not_square_keep_their_shape() -> None:
+    (stack,) = stacks([plain("1", aspect=(4, 3))])
+    assert stack.passport.spacing == (1.0, pytest.approx(4 / 3), 1.0)
+    assert stack.passport.calibration == "none"
+
+
+@pytest.mark.parametrize("change", [{"samples": 3}, {"palette": b"\1\2\3"}])
+def test_colour_is_a_last_dimension(change: dict[str, object]) -> None:
+    (stack,) = stacks([replace(h, **change) for h in axial(3).headers()])
+    assert stack.passport.dimensions == (CHANNEL,)
+    assert (stack.members, stack.passport.verdict) == (uids(axial(3).headers()), "regular")
 
 
 def test_a_mosaic_is_never_placed() -> None:
@@ -184,9 +208,9 @@ def test_unusable_numbers_give_a_stack_and_a_reason() -> None:
 # -- further dimensions ------------------------------------------------------------------------------------------------
 
 
-def repeated(times: int, key: str, values: list[float | str]) -> list[ImageHeader]:
+def repeated(key: str, values: list[float | str]) -> list[ImageHeader]:
     base = axial(3).headers()
-    return [h for k in range(times) for h in renamed(base, f"t{k}", **{key: values[k], "InstanceNumber": 1.0})]
+    return [h for k, v in enumerate(values) for h in renamed(base, f"t{k}", **{key: v, "InstanceNumber": 1.0})]
 
 
 @pytest.mark.parametrize(
@@ -194,18 +218,72 @@ def repeated(times: int, key: str, values: list[float | str]) -> list[ImageHeade
     [
         ("TemporalPositionIdentifier", "time", [1.0, 2.0, 3.0]),
         ("EchoTime", "echo", [4.9, 7.4, 9.8]),
-        ("DiffusionBValue", "b_value", [0.0, 500.0, 1000.0]),
-        ("ContentTime", "time", ["101500", "101501.5", "101503"]),
+        ("TriggerTime", "phase", [0.0, 400.0, 800.0]),
+        ("ComplexImageComponent", "component", ["MAGNITUDE", "PHASE"]),
+        ("DimensionIndexValues.EffectiveEchoTime", "effective_echo_time", [1.0, 2.0]),
         ("ImageType", "type", ["ORIGINAL\\M", "ORIGINAL\\P", "ORIGINAL\\R"]),
     ],
 )
 def test_a_key_that_gives_a_complete_grid_is_a_dimension(key: str, name: str, values: list[float | str]) -> None:
-    headers = repeated(3, key, values)
+    headers = repeated(key, values)
     (stack,) = stacks(headers[::-1])
     assert stack.passport.dimensions == (Dimension(name, key, tuple(values)),)
     assert stack.members == uids(headers)
     assert stack.passport.shape == (3, 4, 5)
     assert stack.passport.verdict == "regular"
+
+
+def only_dimension(headers: list[ImageHeader]) -> Dimension:
+    (stack,) = stacks(headers[::-1])
+    (dimension,) = stack.passport.dimensions
+    assert (stack.members, stack.passport.verdict) == (uids(headers), "regular")
+    return dimension
+
+
+def test_b_values_are_told_twice() -> None:
+    dimension = only_dimension(repeated("DiffusionBValue", [0.0, 500.0, 1000.0]))
+    assert (dimension.name, dimension.values, dimension.directions) == ("b_value", (0.0, 500.0, 1000.0), ())
+    assert dimension.b_values == dimension.values
+
+
+def test_directions_stay_in_the_order_in_which_they_were_acquired() -> None:
+    base = axial(3).headers()
+    weights = [(1000.0, "0\\0\\1"), (0.0, ""), (1000.0, "1\\0\\0")]
+    headers = []
+    for number, (b, direction) in enumerate(weights):
+        order = {"DiffusionBValue": b, "DiffusionGradientOrientation": direction}
+        for k, image in enumerate(renamed(base, f"v{number}", **order)):
+            headers.append(replace(image, order={**image.order, "InstanceNumber": 3.0 * number + k}))
+    dimension = only_dimension(headers)
+    assert dimension.name == "diffusion"
+    assert dimension.values == dimension.b_values == (1000.0, 0.0, 1000.0)
+    assert dimension.directions == ((0.0, 0.0, 1.0), None, (1.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("key", "times", "seconds"),
+    [
+        ("ContentTime", ["101500", "101501.5", "101503"], (0.0, 1.5, 3.0)),
+        ("AcquisitionTime", ["235958", "235959.25", "000001"], (0.0, 1.25, 3.0)),  # past midnight
+        ("FrameReferenceDateTime", ["20250228235959", "20250301000001.5"], (0.0, 2.5)),
+        ("FrameAcquisitionDateTime", ["20250228120000+0100", "20250228120010+0100"], (0.0, 10.0)),
+    ],
+)
+def test_times_of_day_are_seconds_after_the_first(key: str, times: list[str], seconds: tuple[float, ...]) -> None:
+    dimension = only_dimension(repeated(key, times))
+    assert (dimension.name, dimension.keyword, dimension.values) == ("time", key, seconds)
+
+
+def test_a_date_tells_which_day_a_time_is_of() -> None:
+    base = axial(2).headers()
+    late = renamed(base, "a", AcquisitionTime="100000", AcquisitionDate="20250101")
+    early = renamed(base, "b", AcquisitionTime="090000", AcquisitionDate="20250102")
+    assert only_dimension([*late, *early]).values == (0.0, 82_800.0)
+
+
+def test_a_time_that_is_none_orders_nothing() -> None:
+    (stack,) = stacks(repeated("AcquisitionTime", ["10:xx", "99"]))
+    assert [dimension.keyword for dimension in stack.passport.dimensions] != ["AcquisitionTime"]
 
 
 def test_the_key_that_states_an_order_comes_before_one_that_only_varies() -> None:
@@ -246,7 +324,7 @@ def test_instance_numbers_are_ranked_at_each_position(by_slice: bool) -> None:
 
 
 def test_an_incomplete_grid_is_ambiguous_and_loses_nothing() -> None:
-    headers = repeated(3, "EchoTime", [1.0, 2.0, 3.0])[:-1]
+    headers = repeated("EchoTime", [1.0, 2.0, 3.0])[:-1]
     (stack,) = stacks(headers)
     assert (stack.passport.verdict, stack.passport.affine) == ("stack", None)
     assert set(stack.members) == set(uids(headers))

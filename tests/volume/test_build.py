@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import zarr
 from PIL import Image
+from pydicom.pixels import convert_color_space
 
 from pacs_panel.model import Kept
 from pacs_panel.settings import Settings
@@ -101,13 +102,14 @@ def test_every_voxel_traces_to_an_object(tmp_path: Path) -> None:
     objects.build(tmp_path / "r")
     data = json.loads((tmp_path / "r" / MANIFEST).read_bytes())
     assert data["format"] == 1
-    members = data["stacks"][0]["members"]
+    members, frames = (data["stacks"][0][name] for name in ("members", "frames"))
+    assert frames == []  # of single-frame objects
     files = {one.sop_instance_uid: objects(one.location).read() for one in objects.kept}
     planes = stored(tmp_path / "r").reshape(-1, 40, 36)
     assert len(members) == len(planes) == 4 * 9
     for member, plane in zip(members, planes, strict=True):
-        data_set = files[member["uid"]]
-        assert member["file"] == hashlib.sha256(data_set).hexdigest()
+        data_set = files[member]
+        assert data["objects"][member]["file"] == hashlib.sha256(data_set).hexdigest()
         assert data_set.endswith(plane.astype("<u2").tobytes())
 
 
@@ -143,14 +145,28 @@ def test_several_stacks_the_largest_first(tmp_path: Path) -> None:
     np.testing.assert_array_equal(stored(tmp_path / "r", "1/scale0/image"), small.truth.stored)
 
 
-def test_one_damaged_object_does_not_lose_the_series(tmp_path: Path) -> None:
+def test_a_damaged_object_is_a_blank_slice_that_is_told(tmp_path: Path) -> None:
+    series = mr_oblique(**SMALL)
+    objects = Objects(series.datasets)
+    objects.files[2] = objects.files[2][:-100]
+    uid = objects.kept[2].sop_instance_uid
+    (stack,) = objects.build(tmp_path / "r").stacks
+    slice_ = stack.members.index(uid)
+    assert stack.passport.blank == (slice_,)
+    assert f"1 of 9 images cannot be decoded as a whole: object {uid}" in stack.passport.reason
+    expected = series.truth.stored.copy()
+    expected[slice_] = 0
+    np.testing.assert_array_equal(stored(tmp_path / "r"), expected)
+    np.testing.assert_array_equal(stored(tmp_path / "r", "0/scale0/mask").any(axis=(1, 2)), np.arange(9) == slice_)
+
+
+def test_what_cannot_be_decoded_at_all_does_not_lose_the_rest(tmp_path: Path) -> None:
     small, large = ct_phantom(rows=40, columns=36, slices=3), mr_oblique(**SMALL)
     objects = Objects([*large.datasets, *small.datasets])
-    objects.files[2] = objects.files[2][:-100]
+    objects.files[:9] = [file[:-100] for file in objects.files[:9]]
     revision = objects.build(tmp_path / "r")
     assert [stack.passport.shape for stack in revision.stacks] == [(3, 40, 36)]
     np.testing.assert_array_equal(stored(tmp_path / "r"), small.truth.stored)
-    assert objects.kept[2].sop_instance_uid in revision.note
     assert "9 images" in revision.note
     assert (tmp_path / "r" / THUMBNAIL).exists()
 
@@ -164,10 +180,18 @@ def test_too_large_is_a_reason_not_a_crash(tmp_path: Path) -> None:
     assert published(tmp_path / "r") == revision
 
 
-def test_what_is_no_volume_yet_is_said(tmp_path: Path) -> None:
-    revision = Objects(us_cine(frames=2).datasets).build(tmp_path / "r")
-    assert revision.stacks == ()
-    assert "not yet shown" in revision.note
+def test_a_cine_in_colour(tmp_path: Path) -> None:
+    series = us_cine(frames=5)
+    (stack,) = Objects(series.datasets).build(tmp_path / "r").stacks
+    dataset = series.datasets[0]
+    assert (stack.passport.verdict, stack.passport.shape) == ("stack", (5, dataset.Rows, dataset.Columns))
+    assert stack.planes() == tuple((dataset.SOPInstanceUID, n) for n in range(5))
+    found = stored(tmp_path / "r")
+    assert (found.dtype, found.shape[0]) == (np.uint8, 3)
+    pixels = dataset.pixel_array
+    if dataset.PhotometricInterpretation != "RGB":
+        pixels = convert_color_space(pixels, dataset.PhotometricInterpretation, "RGB", per_frame=True)
+    np.testing.assert_array_equal(np.moveaxis(found, 0, -1), pixels)
 
 
 def test_types_are_the_smallest_that_hold_the_values(tmp_path: Path) -> None:
