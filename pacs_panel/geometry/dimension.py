@@ -238,6 +238,8 @@ def diffusion(dimension: Dimension, images: Sequence[ImageHeader], places: int) 
         return dimension
     pairs = [next(iter(weight)) for weight in weights]
     directions = tuple(vector or None for _, vector in pairs)
+    if not any(b for b, _ in pairs):
+        return dimension  # some scanners write a b-value of 0 into everything
     return replace(dimension, b_values=tuple(b for b, _ in pairs), directions=directions if any(directions) else ())
 
 
