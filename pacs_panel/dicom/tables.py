@@ -8,8 +8,11 @@ import numpy as np
 from pydicom import Dataset
 
 from pacs_panel.dicom.dataset import numbers_of, text_of
+from pacs_panel.errors import BadPixels
 from pacs_panel.model import ImageHeader
+from pacs_panel.pixels.palette import palette, rgb
 
+COLOURS = ("Red", "Green", "Blue")
 LUT_UNITS = {"HU": "HU", "OD": "10⁻³ OD", "US": ""}
 
 
@@ -22,7 +25,26 @@ def read(dataset: Dataset, image: ImageHeader) -> dict[str, Any]:
             kind = text_of(item, "ModalityLUTType")
             found |= {"table": table, "rescale_type": LUT_UNITS.get(kind, kind), "slope": None, "intercept": None}
         break
+    if image.photometric == "PALETTE COLOR" and image.samples == 1:
+        found["palette"] = _palette(dataset, image)
     return found
+
+
+def _palette(dataset: Dataset, image: ImageHeader) -> bytes:
+    """Colours of stored values from 0 on; empty where the palette makes no sense, and indices are shown as greys."""
+    segmented = "SegmentedRedPaletteColorLookupTableData" in dataset
+    descriptors = [numbers_of(dataset, f"{colour}PaletteColorLookupTableDescriptor", 3) for colour in COLOURS]
+    name = "Segmented{}PaletteColorLookupTableData" if segmented else "{}PaletteColorLookupTableData"
+    data = [dataset.get(name.format(colour)) for colour in COLOURS]
+    if any(descriptor is None for descriptor in descriptors) or not all(isinstance(table, bytes) for table in data):
+        return b""
+    try:
+        whole = [[int(number) for number in descriptor or ()] for descriptor in descriptors]
+        found = palette(whole, [bytes(table or b"") for table in data], segmented=segmented, signed=image.signed)
+    except BadPixels:
+        return b""
+    stored = np.arange(1 << min(image.bits_stored, 16))
+    return rgb(stored, found).tobytes()
 
 
 def _modality(item: Dataset, image: ImageHeader) -> tuple[int, tuple[float, ...]] | None:

@@ -116,7 +116,7 @@ def _build_stacks(
         values = meanings.of([image for _, image in members], known, body_part)
         try:
             stored, blank = read(members, values, stack.passport, opener, settings)
-        except PacsPanelError as error:
+        except (PacsPanelError, OSError) as error:
             notes.append(f"a stack of {len(members)} images could not be built: {error}")
             continue
         if blank:

@@ -1,4 +1,4 @@
-"""The planes of one object into an array: frames, tiles of a mosaic or a large image, colour out of a palette."""
+"""Planes that are not frames as they are: tiles of a mosaic or of a large image, colour out of a palette."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ import numpy as np
 
 from pacs_panel.errors import BadPixels, PacsPanelError
 from pacs_panel.model import ImageHeader
-from pacs_panel.pixels import decode
+from pacs_panel.pixels.frames import Frames
 from pacs_panel.settings import Settings
 
 Array = np.ndarray
+
+
+def is_frame(image: ImageHeader) -> bool:
+    """Whether a plane is one frame of its object, as it is decoded."""
+    return not (image.tiling or image.tiles or image.palette)
 
 
 def fill(images: Sequence[ImageHeader], file: BinaryIO, targets: Sequence[Array], settings: Settings) -> list[str]:
@@ -33,57 +38,55 @@ def fill(images: Sequence[ImageHeader], file: BinaryIO, targets: Sequence[Array]
     list of str
         For each plane why it could not be decoded, wholly or in part, and is zero there; else empty.
     """
-    frames = _Frames(file, settings)
-    return [frames.into(image, target) for image, target in zip(images, targets, strict=True)]
-
-
-class _Frames:
-    """Frames of one object; a mosaic is at hand for the next of its tiles."""
-
-    def __init__(self, file: BinaryIO, settings: Settings) -> None:
-        self.file, self.settings = file, settings
-        self._mosaic: Array | None = None
-
-    def into(self, image: ImageHeader, target: Array) -> str:
-        """Decode a plane; what hindered it, or nothing."""
+    reasons, mosaic = [], None
+    for image, target in zip(images, targets, strict=True):
+        target[...] = 0
         try:
             if image.tiling:
-                return self._matrix(image, target)
-            if image.frames == 1 and image.samples == 1 and not image.tiles and not image.palette:
-                decode.read_into(image, self.file, 0, target, self.settings)
-            else:
-                target[...] = self._tile(image) if image.tiles else self._frame(image, image.frame)
-        except PacsPanelError as error:
-            target[...] = 0
-            return str(getattr(error, "detail", "") or error)
-        return ""
-
-    def _frame(self, image: ImageHeader, number: int) -> Array:
-        found = decode.frame(image, self.file, number, self.settings)
-        if not image.palette:
-            return found
-        colours = np.frombuffer(image.palette, np.uint8).reshape(-1, 3)
-        return colours[np.minimum(found, len(colours) - 1)]
-
-    def _tile(self, image: ImageHeader) -> Array:
-        rows, columns = image.rows, image.columns
-        if self._mosaic is None:
-            whole = replace(image, rows=rows * image.tiles, columns=columns * image.tiles, frame=0)
-            self._mosaic = decode.frame(whole, self.file, 0, self.settings)
-        down, across = divmod(image.frame, image.tiles)
-        return self._mosaic[down * rows : (down + 1) * rows, across * columns : (across + 1) * columns]
-
-    def _matrix(self, image: ImageHeader, target: Array) -> str:
-        """All tiles of a large image, each cut off at the matrix's edge; those that cannot be decoded stay blank."""
-        failed = []
-        for frame, row, column, rows, columns in image.tiling:
-            try:
-                tile = self._frame(replace(image, rows=rows, columns=columns), frame)
-            except PacsPanelError as error:
-                failed.append(str(getattr(error, "detail", "") or error))
+                reasons.append(_tiled(image, file, target, settings))
                 continue
-            room = target[row : row + rows, column : column + columns]
-            room[...] = tile[: room.shape[0], : room.shape[1]]
-        if len(failed) == len(image.tiling):
-            raise BadPixels(failed[0] if failed else "there are no tiles")
-        return f"{len(failed)} of {len(image.tiling)} tiles: {failed[0]}" if failed else ""
+            if image.tiles:
+                mosaic = _mosaic(image, file, settings) if mosaic is None else mosaic
+                target[...] = _tile(image, mosaic)
+            else:
+                target[...] = _coloured(image, Frames(image, file, settings).read(image.frame))
+            reasons.append("")
+        except PacsPanelError as error:
+            reasons.append(str(getattr(error, "detail", "") or error))
+    return reasons
+
+
+def _coloured(image: ImageHeader, indices: Array) -> Array:
+    if not image.palette:
+        return indices
+    colours = np.frombuffer(image.palette, np.uint8).reshape(-1, 3)
+    return colours[np.clip(indices, 0, len(colours) - 1)]
+
+
+def _mosaic(image: ImageHeader, file: BinaryIO, settings: Settings) -> Array:
+    rows, columns = image.rows * image.tiles, image.columns * image.tiles
+    return Frames(replace(image, rows=rows, columns=columns), file, settings).read(0)
+
+
+def _tile(image: ImageHeader, mosaic: Array) -> Array:
+    rows, columns = image.rows, image.columns
+    down, across = divmod(image.frame, image.tiles)
+    return mosaic[down * rows : (down + 1) * rows, across * columns : (across + 1) * columns]
+
+
+def _tiled(image: ImageHeader, file: BinaryIO, target: Array, settings: Settings) -> str:
+    """All tiles of a large image, each cut off at the matrix's edge; why some stay blank."""
+    failed = []
+    _, _, _, rows, columns = image.tiling[0]
+    frames = Frames(replace(image, rows=rows, columns=columns), file, settings)
+    for frame, row, column, _, _ in image.tiling:
+        try:
+            tile = _coloured(image, frames.read(frame))
+        except PacsPanelError as error:
+            failed.append(str(getattr(error, "detail", "") or error))
+            continue
+        room = target[row : row + rows, column : column + columns]
+        room[...] = tile[: room.shape[0], : room.shape[1]]
+    if len(failed) == len(image.tiling):
+        raise BadPixels(failed[0])
+    return f"{len(failed)} of {len(image.tiling)} tiles: {failed[0]}" if failed else ""

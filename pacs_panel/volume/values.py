@@ -113,11 +113,16 @@ def physical(stored: Array, values: Values) -> Array:
     if values.uniform:
         return intensity.physical(stored, values.slopes[0], values.intercepts[0])
     out = np.empty(stored.shape, np.float32)
-    tables = values.tables or (None,) * len(values.slopes)
-    planes = zip(_planes(stored), _planes(out), values.slopes, values.intercepts, tables, strict=True)
-    for source, target, slope, intercept, table in planes:
-        target[...] = intensity.physical(source, slope, intercept) if table is None else intensity.mapped(source, table)
+    for number, (source, target) in enumerate(zip(_planes(stored), _planes(out), strict=True)):
+        target[...] = physical_plane(source, values, number)
     return out
+
+
+def physical_plane(stored: Array, values: Values, number: int) -> Array:
+    """Physical values, float32, of plane ``number`` alone ``(row, column)``."""
+    if values.tables and (table := values.tables[number]) is not None:
+        return intensity.mapped(stored, table)
+    return intensity.physical(stored, values.slopes[number], values.intercepts[number])
 
 
 def mask(stored: Array, values: Values) -> Array:

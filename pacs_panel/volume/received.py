@@ -1,0 +1,116 @@
+"""A stack that is not built yet, drawn from the received images: single slices at full resolution."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pacs_panel.errors import BadPixels, NotFound
+from pacs_panel.geometry.stack import CHANNEL, stacks
+from pacs_panel.model import ImageHeader, Kept, Passport, Stack, Tolerance
+from pacs_panel.pixels import decode
+from pacs_panel.settings import Settings
+from pacs_panel.volume import values as meanings
+from pacs_panel.volume.gather import Opener, gather
+from pacs_panel.volume.planes import fill
+
+Array = np.ndarray
+Extra = tuple[int, ...]
+BUILDING = "The volume is being built; these are the received images, one by one."
+
+
+class ReceivedFrames:
+    """Frames of one stack, as `pacs_panel.volume.frames.ZarrFrames` gives them, of axis 0 and level 0 only.
+
+    Its passport says ``stack``: nothing is claimed of a volume before there is one. Threads may share it.
+    """
+
+    def __init__(
+        self, stack: Stack, members: Sequence[tuple[Kept, ImageHeader]], values: meanings.Values, opener: Opener,
+        settings: Settings,
+    ) -> None:  # fmt: skip
+        self.stack, self._members, self._values = stack, members, values
+        self._opener, self._settings = opener, settings
+        self._sizes = tuple(len(dimension.values) for dimension in stack.passport.dimensions)
+        self._last: tuple[int, Array] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def passport(self) -> Passport:
+        """The stack's passport, without a claim to be a volume."""
+        return replace(self.stack.passport, verdict="stack", reason=BUILDING, affine=None, positions=())
+
+    def describe(self) -> dict[str, Any]:
+        """As `pacs_panel.volume.frames.ZarrFrames.describe`."""
+        facts = {**meanings.facts(self._values), "samples": 1}
+        levels = [{"shape": self.stack.passport.shape, "factors": (1, 1, 1)}]
+        return {**facts, "levels": levels, "passport": self.passport.to_dict()}
+
+    def plane(self, level: int, axis: int, index: int, extra: Extra = ()) -> Array:
+        """Values of one slice, decoded now; see `pacs_panel.volume.frames.ZarrFrames.plane`.
+
+        Raises
+        ------
+        NotFound
+            Another axis or level is asked for, or there is no such slice.
+        BadPixels
+            The image cannot be decoded.
+        """
+        slices = self.stack.passport.shape[0]
+        inside = len(extra) == len(self._sizes) and all(0 <= at < n for at, n in zip(extra, self._sizes, strict=False))
+        if level or axis or not 0 <= index < slices or not inside:
+            raise NotFound("the volume is being built: until then there are only its slices, at full resolution")
+        channel = extra[-1] if self.stack.passport.dimensions[-1:] == (CHANNEL,) else None
+        place = 0
+        for at, size in zip(extra, self._sizes[: len(extra) - (channel is not None)], strict=False):
+            place = place * size + at
+        picture = self._picture(place * slices + index)
+        return picture if channel is None else picture[..., channel]
+
+    def volume(self, level: int, extra: Extra = ()) -> Array:
+        """There is none yet: `NotFound`."""
+        raise NotFound("the volume is being built")
+
+    def volume_bytes(self, level: int) -> int:
+        """There is none yet: `NotFound`."""
+        raise NotFound("the volume is being built")
+
+    def _picture(self, number: int) -> Array:
+        with self._lock:
+            if self._last is None or self._last[0] != number:
+                self._last = (number, self._decoded(number))
+            return self._last[1]
+
+    def _decoded(self, number: int) -> Array:
+        one, image = self._members[number]
+        values = self._values
+        shape = (image.rows, image.columns) + ((3,) if values.samples == 3 else ())
+        stored = np.zeros(shape, values.dtype)
+        with self._opener(one.location) as file:
+            (reason,) = fill([image], file, [stored], self._settings)
+        if reason:
+            raise BadPixels(reason)
+        return stored if values.uniform else meanings.physical_plane(stored, values, number)
+
+
+def received(
+    kept: Sequence[Kept], opener: Opener, settings: Settings, modality: str = "", body_part: str = ""
+) -> list[ReceivedFrames]:
+    """The stacks that these objects will make, as far as their headers tell, the largest first.
+
+    Compressed images are left out: they are decoded in processes of their own, which a damaged one may end.
+    """
+    planes, _ = gather(
+        [one for one in kept if one.image is not None and not decode.is_compressed(one.image)], opener, settings
+    )
+    made = []
+    for stack in stacks([image for _, image in planes.values()], Tolerance()):
+        members = [planes[plane] for plane in stack.planes()]
+        known = modality or ("CT" if members[0][0].sop_class_uid in meanings.CT else "")
+        values = meanings.of([image for _, image in members], known, body_part)
+        made.append(ReceivedFrames(stack, members, values, opener, settings))
+    return made
