@@ -7,6 +7,9 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --
 	--no-python-downloads --no-emit-index-url --no-annotate --custom-compile-command "make requirements"
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
+# Whatever the shell says, bytecode is kept: without it every start compiles all libraries again, and takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Stamps: each step is done again only when what it was made from has changed.
 VENV := .venv/.made
 RUN := .venv/.run-installed
@@ -27,8 +30,8 @@ setup: $(DEV) ## make .venv with all that developing needs
 test: $(DEV) peers lint ## everything: lint, types, all tests; options for pytest in PYTEST_ARGS
 	$(PYTEST) --durations=20 $(PYTEST_ARGS)
 
-check: $(DEV) lint ## in a minute: lint, types, and the tests without browser, peers and slow ones
-	$(PYTEST) -q -m "not browser and not peer and not slow" $(PYTEST_ARGS)
+check: $(DEV) lint ## in a minute: lint, types, unit tests: all but those with a browser, peers or the mark "slow"
+	$(PYTEST) -q -m "not browser and not peer and not slow" --hypothesis-profile quick $(PYTEST_ARGS)
 
 bench: $(DEV) peers ## peers and limits beside us in one run: ratios, printed and written to a table; options in BENCH_ARGS
 	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
@@ -56,9 +59,12 @@ $(RUN): $(VENV) requirements/run.txt pyproject.toml
 	@echo "Installing what pacs_panel needs into .venv ..."
 	@$(PIP) install --quiet --requirement requirements/run.txt
 	@$(PIP) install --quiet --no-deps --editable .
+	@$(BIN)/python -m compileall -q pacs_panel
 	@touch $@
 
 $(DEV): $(RUN) requirements/dev.txt
 	@echo "Installing what developing needs into .venv ..."
 	@$(PIP) install --quiet --requirement requirements/dev.txt
+	@echo "Reading the types of all libraries, once ..."
+	@$(BIN)/mypy >/dev/null || true
 	@touch $@

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pacs_panel.errors import BadQuery, NotFound, NotYetShown
 from pacs_panel.keep import session as sessions
-from pacs_panel.model import LOCAL, Principal, Revision
+from pacs_panel.keep.originals import open_original
+from pacs_panel.model import LOCAL, Overlay, Principal, Revision
+from pacs_panel.overlay.frames import OverlayFrames
 from pacs_panel.pipeline.admit import Import, Progress, admit
 from pacs_panel.pipeline.export import FORMATS, export_originals, export_volumes
+from pacs_panel.pipeline.overlays import MODALITIES
 from pacs_panel.pipeline.reindex import references
 from pacs_panel.receive.report import Report
 from pacs_panel.records.values import Session
@@ -21,6 +27,7 @@ from pacs_panel.storage.folder import MEMORY, open_folder
 from pacs_panel.upkeep import Upkeep
 from pacs_panel.volume.cached import CachedFrames, number_of
 from pacs_panel.volume.frames import ZarrFrames
+from pacs_panel.volume.received import PREFIX, Received, ReceivedFrames, received
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -138,9 +145,22 @@ class Archive(Upkeep):
         found = self.revision(uid, revision)
         return self.root / layout.stack(found.series_key, found.revision, number_of(found, stack))
 
-    def open_frames(self, uid: str, stack: int | None = None, revision: str | None = None) -> CachedFrames:
+    def open_frames(
+        self, uid: str, stack: int | None = None, revision: str | None = None
+    ) -> CachedFrames | ReceivedFrames:
         """Planes and volumes of stored values for a viewer; raises as `volume`."""
+        if revision and revision.startswith(PREFIX):
+            found = self.received(uid)
+            if found.revision != revision or not 0 <= (stack or 0) < len(found.stacks):
+                raise NotFound(f"series {uid} has more images by now, or is built")
+            return found.stacks[stack or 0]
         return CachedFrames(ZarrFrames(self.stack_path(uid, stack, revision)), self._cache)
+
+    def received(self, uid: str) -> Received:
+        """The stacks of a series that is not built yet, to be drawn image by image."""
+        row = self.find(uid)
+        what = {"modality": str(row["Modality"] or ""), "body_part": str(row["BodyPartExamined"] or "")}
+        return received(self.objects(str(row["key"])), partial(open_original, self.root), self.settings, **what)
 
     def volume(self, uid: str, stack: int | None = None, level: int = 0) -> xr.Dataset:
         """A series as an `xarray.Dataset`, lazily read.
@@ -166,11 +186,45 @@ class Archive(Upkeep):
         """
         from pacs_panel.volume.read import open_stack
 
-        return open_stack(self.stack_path(uid, stack), level)
+        dataset = open_stack(self.stack_path(uid, stack), level)
+        revision = self.revision(uid)
+        return dataset.assign_attrs(series=revision.series_key, revision=revision.revision, stack=stack or 0)
 
     def volumes(self, uid: str, level: int = 0) -> tuple[xr.Dataset, ...]:
         """All stacks of a series, the largest first; see `volume`."""
         return tuple(self.volume(uid, stack, level) for stack in range(len(self.revision(uid).stacks)))
+
+    def overlays(self, uid: str, stack: int | None = None) -> tuple[Overlay, ...]:
+        """What lies on a stack: segmentations, structure sets, doses, overlay planes of the images; raises as `volume`.
+
+        What an overlay refers to and is not here, is named in its ``missing``.
+        """
+        found = self._opened(uid, stack).values()
+        return tuple(replace(one.overlay, missing=self._unknown(one.overlay.missing)) for one in found)
+
+    def overlay(self, uid: str, sop_instance_uid: str, stack: int | None = None) -> OverlayFrames:
+        """One of `overlays`, as label volumes, contours or dose on the grid of the images; raises as `volume`."""
+        found = self._opened(uid, stack).get(sop_instance_uid)
+        if found is None:
+            raise NotFound(f"nothing of object {sop_instance_uid} lies on series {uid}")
+        return found
+
+    def _opened(self, uid: str, stack: int | None) -> Mapping[str, OverlayFrames]:
+        row, revision = self.find(uid), self.revision(uid)
+        key = str(row["key"])
+        near = self.search(StudyInstanceUID=row["StudyInstanceUID"], Modality=list(MODALITIES)).rows()
+        naming = (partner.source_key for partner in self.references(key).referred_by)
+        speaking = dict.fromkeys([*(str(each["key"]) for each in near), *naming])
+        candidates = [kept for each in speaking for kept in self._index.objects(each)]
+        chosen = revision.stacks[number_of(revision, stack)]
+        return self._overlays.of(str(row["SeriesInstanceUID"]), chosen, partial(self._index.objects, key), candidates)
+
+    def _unknown(self, uids: tuple[str, ...]) -> tuple[str, ...]:
+        known: set[str] = set()
+        for part in itertools.batched(uids, 200):
+            found = self.search("instance", SOPInstanceUID=list(part)).rows()
+            known.update(str(row["SOPInstanceUID"]) for row in found)
+        return tuple(uid for uid in uids if uid not in known)
 
     def thumbnail(self, uid: str) -> bytes:
         """PNG of a series' middle slice.
@@ -202,7 +256,8 @@ class Archive(Upkeep):
         target : str or Path
             Folder; made where there is none. Nothing in it is overwritten.
         form : str
-            ``dicom`` (as received), ``nifti``, ``zarr`` (OME-Zarr), or ``png`` (the middle slice).
+            ``dicom`` (as received), ``nifti`` (with a BIDS-like sidecar, and b-values), ``nrrd``, ``zarr`` (OME-Zarr),
+            or ``png`` (the middle slice).
         """
         if form not in FORMATS:
             raise BadQuery(f"no format {form!r}: one of {', '.join(FORMATS)}")
@@ -210,4 +265,4 @@ class Archive(Upkeep):
             return list(export_originals(self.root, self.objects(uid), Path(target)))
         if not (revision := self.revision(uid)).stacks:
             raise NotYetShown(f"series {uid}: {revision.note}")
-        return list(export_volumes(self.root, revision, Path(target), form))
+        return list(export_volumes(self.root, revision, Path(target), form, self.objects(uid), self.settings))

@@ -1,4 +1,7 @@
-"""The command line: one thin function a command, over `pacs_panel.archive.Archive`."""
+"""The command line: one thin function a command, over `pacs_panel.archive.Archive`.
+
+What a command works with is imported when it runs, so that help, and what is mistyped, is answered at once.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from pacs_panel import __version__
-from pacs_panel.archive import Archive, open_archive
 from pacs_panel.errors import BadQuery, NotFound, PacsPanelError
 from pacs_panel.settings import Settings
+
+if TYPE_CHECKING:
+    from pacs_panel.archive import Archive
 
 Command = Callable[[argparse.Namespace, Settings], int]
 COLUMNS = {
@@ -133,9 +136,24 @@ def _restore(options: argparse.Namespace, settings: Settings) -> int:
 
 def _trash(options: argparse.Namespace, settings: Settings) -> int:
     with _open(options, settings) as archive:
+        if options.empty:
+            return _empty_trash(archive, options)
         rows = [{"level": t.level, "key": t.key, "by": t.by} for t in archive.trash()]
     _table(rows, ("level", "key", "by"))
     return 0
+
+
+def _empty_trash(archive: Archive, options: argparse.Namespace) -> int:
+    if not options.yes:
+        if not sys.stdin.isatty():
+            raise BadQuery("what is removed for good cannot be brought back; say --yes to go on")
+        if input("What is removed for good cannot be brought back. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+            print("nothing was removed")
+            return 0
+    with _bar("objects", options) as bar:
+        done = archive.empty_trash(options.older_than, progress=lambda count: bar.update(count - bar.n))
+    print(json.dumps(done.to_dict(), indent=1) if options.json else done)
+    return 1 if done.left else 0
 
 
 def _quarantine(options: argparse.Namespace, settings: Settings) -> int:
@@ -171,9 +189,13 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
     from pacs_panel.serve.app import serve
     from pacs_panel.testing.demo_archive import open_demo
 
-    with open_demo(options.folder, settings) as archive:
+    with open_demo(options.folder, settings, _tell) as archive:
         serve(archive, host="127.0.0.1", port=options.port, on_ready=_announce)
     return 0
+
+
+def _tell(what: str) -> None:
+    print(f"pacs-panel: {what} …", file=sys.stderr, flush=True)
 
 
 def _announce(address: str) -> None:
@@ -236,7 +258,10 @@ def _add_care(add: _Adder) -> None:
     command.add_argument("which", nargs="+", help=WHICH)
     command.add_argument("--level", choices=("study", "series", "instance"), default="series")
 
-    add(_trash, "trash", "list what is in the trash", "")
+    command = add(_trash, "trash", "list what is in the trash, or empty it", "", "--empty --older-than 30 --yes")
+    command.add_argument("--empty", action="store_true", help="remove for good what is there")
+    command.add_argument("--older-than", type=float, default=0, metavar="DAYS", help="only what is there for so long")
+    command.add_argument("--yes", action="store_true", help="do not ask")
 
     command = add(_restore, "restore", "take out of the trash", "--all")
     command.add_argument("uid", nargs="?", help="what was removed: its UID or key")
@@ -287,6 +312,8 @@ class _Adder:
 
 
 def _open(options: argparse.Namespace, settings: Settings, *, create: bool = False) -> Archive:
+    from pacs_panel.archive import open_archive
+
     return open_archive(options.archive or settings.archive, create=create, settings=settings)
 
 
@@ -330,4 +357,6 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
 
 
 def _bar(unit: str, options: argparse.Namespace) -> Any:
+    from tqdm import tqdm
+
     return tqdm(unit=f" {unit}", disable=options.json or not sys.stderr.isatty(), leave=False)

@@ -5,21 +5,27 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pacs_panel.attributes import Level
 from pacs_panel.dicom import full
 from pacs_panel.errors import Ambiguous, NotFound
 from pacs_panel.index.criteria import criteria
+from pacs_panel.index.references import Partners, partners
 from pacs_panel.index.search import Search
 from pacs_panel.index.store import Index
 from pacs_panel.keep.originals import open_original, read_original
 from pacs_panel.model import LOCAL, Kept, Principal
+from pacs_panel.overlay.documents import Document, document, waveforms
+from pacs_panel.pipeline.overlays import OpenOverlays
 from pacs_panel.policy import ALLOW_LOCAL, Action, Rule, authorize
 from pacs_panel.records.store import Records
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
 from pacs_panel.volume.frames import VolumeCache
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Row = Mapping[str, Any]
 
@@ -35,14 +41,15 @@ class Scoped:
         rules: tuple[Rule, ...] = ALLOW_LOCAL,
         *,
         temporary: bool = False,
-        shared: tuple[Index, Records, VolumeCache] | None = None,
+        shared: tuple[Index, Records, VolumeCache, OpenOverlays] | None = None,
     ) -> None:
         self.root, self.settings, self.principal = root, settings, principal
         self._rules, self._temporary = rules, temporary
-        self._index, self._records, self._cache = shared or (
+        self._index, self._records, self._cache, self._overlays = shared or (
             Index(root / layout.INDEX, settings),
             Records(root / layout.RECORDS),
             VolumeCache(settings.cache_bytes),
+            OpenOverlays(root, settings),
         )
 
     def __enter__(self) -> Self:
@@ -56,6 +63,7 @@ class Scoped:
 
     def close(self) -> None:
         """Let go of the archive's files; a ``memory://`` archive is gone then."""
+        self._overlays.close()
         self._index.close()
         self._records.close()
         if self._temporary:
@@ -63,7 +71,7 @@ class Scoped:
 
     def as_(self, principal: Principal) -> Self:
         """The same archive as somebody else may see it."""
-        shared = (self._index, self._records, self._cache)
+        shared = (self._index, self._records, self._cache, self._overlays)
         return type(self)(self.root, self.settings, principal, self._rules, shared=shared)
 
     # -- asking --------------------------------------------------------------------------------------------------------
@@ -117,6 +125,26 @@ class Scoped:
         """The full header of an object, or of a series' first object, as the DICOM JSON model (PS3.18 §F)."""
         with open_original(self.root, self._object(uid).location) as source:
             return full.full(source, self.settings)
+
+    def references(self, uid: str, level: Literal["series", "instance"] = "series") -> Partners:
+        """What a series or an object refers to, and what refers to it; what may not be seen counts as missing."""
+        key = str(self.find(uid, level)["SOPInstanceUID" if level == "instance" else "key"])
+        return partners(self._index.database, level, key, self._scope("instance"))
+
+    def document(self, uid: str) -> Document:
+        """What an object without images says, or a series' first object: a report, a waveform, a plan and so on.
+
+        Raises
+        ------
+        Unreadable, TooLarge
+        """
+        with open_original(self.root, self._object(uid).location) as source:
+            return document(source, self.settings)
+
+    def waveforms(self, uid: str) -> tuple[xr.Dataset, ...]:
+        """Waveforms of an object, or of a series' first object: dims ``(time, channel)``, in physical units."""
+        with open_original(self.root, self._object(uid).location) as source:
+            return waveforms(source, self.settings)
 
     def read(self, sop_instance_uid: str) -> bytes:
         """The bytes of an object, as received."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from pacs_panel.attributes import Level
 from pacs_panel.keep.quarantine import Refused, quarantined
 from pacs_panel.model import Revision
 from pacs_panel.pipeline.admit import recover
+from pacs_panel.pipeline.purge import Purged, purge
 from pacs_panel.pipeline.reindex import reindex
 from pacs_panel.pipeline.settle import settle
 from pacs_panel.pipeline.trash import remove, restore
@@ -17,6 +19,7 @@ from pacs_panel.receive.report import Report
 from pacs_panel.records.values import Session, Trashed
 from pacs_panel.scoped import Scoped
 from pacs_panel.storage import layout
+from pacs_panel.storage.files import lock
 
 
 class Upkeep(Scoped):
@@ -30,12 +33,14 @@ class Upkeep(Scoped):
     def settle(self, *, executor: Any = None, progress: Callable[[str], None] = lambda _: None) -> list[Revision]:
         """Build and publish the volumes of every series that has changed since it was last built."""
         self._may("write")
-        return settle(self.root, self._index, self.settings, executor=executor, progress=progress)
+        with self._reading():
+            return settle(self.root, self._index, self.settings, executor=executor, progress=progress)
 
     def verify(self, *, executor: Any = None, progress: Callable[[int], None] = lambda _: None) -> Verification:
         """Re-hash everything that is kept."""
         self._may("administer")
-        return verify(self.root, self._index, self.settings, executor=executor, progress=progress)
+        with self._reading():
+            return verify(self.root, self._index, self.settings, executor=executor, progress=progress)
 
     def remove(self, uid: str, level: Level = "series") -> int:
         """Put a study, a series or an object into the trash; gives the number of object versions."""
@@ -52,6 +57,24 @@ class Upkeep(Scoped):
         """Take out of the trash what `remove` put there; ``uid`` is what was removed, or its key."""
         self._may("remove")
         return restore(self._index, self._records, level, uid)
+
+    def empty_trash(self, older_than_days: float = 0, *, progress: Callable[[int], None] = lambda _: None) -> Purged:
+        """Remove for good what was put into the trash at least so many days ago; it cannot be brought back.
+
+        Its bytes, its rows, and the volumes that showed it go. Files that were recorded in place are never touched.
+
+        Raises
+        ------
+        Busy
+            An import, a build or a verify is under way.
+        """
+        self._may("remove")
+        self._may("administer")
+        self.recover()
+        self.settle()
+        return purge(
+            self.root, self._index, self._records, self.settings, older_than_days=older_than_days, progress=progress
+        )
 
     def imports(self) -> list[Session]:
         """Imports that were begun, oldest first; one without an end runs, or was interrupted."""
@@ -77,7 +100,10 @@ class Upkeep(Scoped):
     def reindex(self, progress: Callable[[int], None] = lambda _: None) -> Report:
         """Make the index anew from what is kept and recorded, then publish the volumes again."""
         self._may("administer")
-        self.recover()
         report = reindex(self.root, self._index, self._records, self.settings, progress)
         self.settle()
         return report
+
+    def _reading(self) -> AbstractContextManager[None]:
+        """While this is held, no pack goes away: the trash is not emptied, and the index is not made anew."""
+        return lock(self.root / layout.reindex_lock(), shared=True)

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 DATA = "PACS_PANEL_DATA"
+SLOW = {"data", "demo_folder"}  # fixtures of which any makes a test slow: whole series, whole archives
 
 pytest_plugins = ["pytester", *(["tests.browser_fixtures"] if (HERE / "browser_fixtures.py").exists() else [])]
 
 hypothesis.settings.register_profile("derandomised", derandomize=True, database=None, deadline=None, print_blob=False)
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("derandomised"), max_examples=12)
 hypothesis.settings.load_profile("derandomised")
 
 
@@ -29,9 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--require-data", action="store_true", help="fail, not skip, where the real data are missing")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests share one worker and peer tests another, so neither competes with itself for ports or cores."""
     for item in items:
+        if SLOW & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
         elif item.get_closest_marker("peer"):

@@ -17,7 +17,7 @@ from pydicom.sequence import Sequence
 
 from pacs_panel.dicom import header
 from pacs_panel.dicom.dataset import load, quiet
-from pacs_panel.dicom.scan import DEFLATED, Scan
+from pacs_panel.dicom.scan import DEFLATED, Scan, inflated
 from pacs_panel.errors import PacsPanelError, Rejected, TooLarge
 from pacs_panel.model import ImageHeader
 from pacs_panel.pixels import decode
@@ -70,17 +70,20 @@ def _differences(a: bytes, b: bytes, settings: Settings) -> Iterator[Difference]
     except RecursionError:
         raise TooLarge("sequences are nested too deep") from None
     yield from _pixels(a, b, settings)
-    if _following(a, old_scan) != _following(b, new_scan):
+    if _following(a, old_scan, settings) != _following(b, new_scan, settings):
         yield "DigitalSignaturesSequence", "", "what follows the pixel data differs"
 
 
-def _following(data: bytes, found: Scan) -> list[tuple[int, str]]:
+def _following(data: bytes, found: Scan, settings: Settings) -> list[tuple[int, str]]:
     """Elements after the pixel data, such as signatures; where they can't be read, the whole stands for them."""
-    if not found.pixel_tag or found.transfer_syntax == DEFLATED:
+    if not found.pixel_tag:
         return []
-    source = io.BytesIO(data)
-    source.seek(found.dataset_offset)
     try:
+        if found.transfer_syntax == DEFLATED:
+            source = io.BytesIO(inflated(io.BytesIO(data), len(data), found.dataset_offset, settings))
+        else:
+            source = io.BytesIO(data)
+            source.seek(found.dataset_offset)
         dataset = read_dataset(source, found.implicit, found.little)
         return [(tag, str(dataset[tag].value)) for tag in sorted(dataset.keys()) if tag > PIXELS_END and tag != PADDING]
     except Exception:  # pydicom fails in many ways on damaged bytes; the object is then kept as it is
@@ -199,10 +202,8 @@ def _pixels(a: bytes, b: bytes, settings: Settings) -> Iterator[Difference]:
     if old.frames != new.frames:
         return  # Number of Frames has told so
     try:
-        changed = [
-            _changed(decode.frame(old, a, index, settings), decode.frame(new, b, index, settings))
-            for index in range(old.frames)
-        ]
+        with decode.Frames(old, a, settings) as olds, decode.Frames(new, b, settings) as news:
+            changed = [_changed(olds.read(index), news.read(index)) for index in range(old.frames)]
     except (PacsPanelError, Rejected):
         if old.transfer_syntax != new.transfer_syntax or _rest(a, old) != _rest(b, new):
             yield "PixelData", "", "differs in bytes, and cannot be decoded"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pacs_panel.model import ImageHeader
+from pacs_panel.pixels import decode
 
 KEPT = "kept; there is no image in it"
 
@@ -90,10 +91,15 @@ OTHERS = {
     "104.1": "encapsulated PDF",
     "104.2": "encapsulated CDA",
     "104.3": "encapsulated STL",
+    "104.4": "encapsulated OBJ",
+    "104.5": "encapsulated MTL",
     "481.2": "RT dose",
     "481.3": "RT structure set",
     "481.4": "RT beams treatment record",
     "481.5": "RT plan",
+    "481.6": "RT brachy treatment record",
+    "481.7": "RT treatment summary record",
+    "481.9": "RT ion beams treatment record",
     "481.8": "RT ion plan",
     "88.59": "key object selection",
     "88.67": "radiation dose report",
@@ -136,4 +142,4 @@ def _why_not(image: ImageHeader | None) -> str:
         return "kept; the image has no size"
     if image.samples not in (1, 3):
         return f"kept; images of {image.samples} samples a pixel cannot be shown"
-    return ""
+    return decode.why_not(image.transfer_syntax)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pacs_panel.index.mention import Mention
 from pacs_panel.model import Kept
 
 
@@ -22,6 +23,8 @@ class Arrival:
         Keys of the levels above; the series' is ``kept.series_key``.
     collection, kind : str
         Filled in as ``Collection`` and ``Kind``.
+    mentions : tuple of Mention
+        What it names.
     """
 
     kept: Kept
@@ -30,3 +33,4 @@ class Arrival:
     patient_key: str
     collection: str = ""
     kind: str = ""
+    mentions: tuple[Mention, ...] = ()

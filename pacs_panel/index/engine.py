@@ -34,6 +34,8 @@ PRAGMAS = (
 class Database:
     """Transactions on one index file; picklable, and reopened by path in another process.
 
+    A file with the tables of another version of this software can be opened, for no more than to `renew` it.
+
     Parameters
     ----------
     path : Path
@@ -42,7 +44,7 @@ class Database:
     Raises
     ------
     ArchiveError
-        The file lies on a network file system, is no index, or is one of another version.
+        The file lies on a network file system, or is no index.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,15 +52,21 @@ class Database:
         refuse_network(self.path)
         self._engine = _engine(self.path)
         with _translated():
-            _prepare(self._engine)
+            self._ready = _prepare(self._engine)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Database, (self.path,))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent view of the index; writers go on meanwhile."""
-        with _translated(), self._engine.begin() as connection:
+        """One consistent view of the index; writers go on meanwhile.
+
+        Raises
+        ------
+        ArchiveError
+            The tables are those of another version.
+        """
+        with _translated(), self._usable().begin() as connection:
             yield connection
 
     @contextmanager
@@ -67,10 +75,12 @@ class Database:
 
         Raises
         ------
+        ArchiveError
+            The tables are those of another version.
         Busy
             Another process kept the index for longer than 30 s.
         """
-        with _translated(), self._engine.execution_options(write=True).begin() as connection:
+        with _translated(), self._usable().execution_options(write=True).begin() as connection:
             yield connection
 
     def checkpoint(self) -> None:
@@ -78,9 +88,24 @@ class Database:
         with _translated(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
 
+    def renew(self) -> None:
+        """Make the tables anew, without rows, where they are those of another version."""
+        with _translated():
+            self._ready = self._ready or _prepare(self._engine)
+            if not self._ready:
+                self.close()
+                _erase(self.path)
+                self._ready = _prepare(self._engine)
+
     def close(self) -> None:
         """Give the connections back; the next use opens new ones."""
         self._engine.dispose()
+
+    def _usable(self) -> Engine:
+        self._ready = self._ready or _prepare(self._engine)  # another process may have renewed it since
+        if not self._ready:
+            raise ArchiveError("the index is of another version of this software; run `pacs-panel reindex`")
+        return self._engine
 
 
 @contextmanager
@@ -124,30 +149,42 @@ def _engine(path: Path) -> Engine:
     return engine
 
 
-def _prepare(engine: Engine) -> None:
+def _prepare(engine: Engine) -> bool:
+    """Make the tables where there are none; false where there are those of another version."""
     with engine.begin() as connection:
-        ready = _is_ready(connection)
-    if ready:
-        return
+        found = _found(connection)
+    if found is not None:
+        return found == schema.fingerprint()
     _use_wal(engine)
     with engine.execution_options(write=True).begin() as connection:
-        if _is_ready(connection):
-            return
+        if (found := _found(connection)) is not None:
+            return found == schema.fingerprint()
         schema.metadata.create_all(connection)
         connection.execute(schema.FTS)
         # Starting from the clock keeps numbers growing over an index that is removed and made anew.
         connection.execute(insert(schema.change).values(number=time.time_ns() // 1_000_000))
         connection.exec_driver_sql(f"PRAGMA user_version = {schema.fingerprint()}")
+    return True
 
 
-def _is_ready(connection: Connection) -> bool:
-    """Whether the tables are there; where they are others than this version's, an error."""
-    found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-    if found == schema.fingerprint():
-        return True
-    if found != 0 or connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one():
-        raise ArchiveError("the index is of another version of this software: remove it and reindex")
-    return False
+def _found(connection: Connection) -> int | None:
+    """Fingerprint of the tables that are there; ``None`` where there are none."""
+    version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+    return version if version or tables else None
+
+
+def _erase(path: Path) -> None:
+    """Empty a file, whatever tables it has, in one transaction: who has it open sees all of it or nothing."""
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # read first, it keeps its write-ahead log
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_RESET_DATABASE, True)
+        connection.execute("VACUUM")
+    except sqlite3.Error as error:
+        raise ArchiveError(f"the index cannot be emptied: {error}; remove it and reindex") from error
+    finally:
+        connection.close()
 
 
 def _use_wal(engine: Engine) -> None:

@@ -138,6 +138,20 @@ revision = Table(
     Column("created", Integer, nullable=False),
 )
 
+# What object versions name, by UID: `target` is an instance, series or study (`level`), here or not.
+reference = Table(
+    "reference",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("level", Text, nullable=False),
+    Column("sop_class", Text, nullable=False),
+    Column("series", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 change = Table("change", metadata, Column("number", Integer, primary_key=True))
 
 tombstone = Table(
@@ -191,6 +205,7 @@ _index("by_study_date", series.c.study_date, series.c.key)
 _index("by_SOPInstanceUID", objects.c.SOPInstanceUID)
 _index("by_series", objects.c.series_key, objects.c.current, objects.c.length)
 _index("superseded", objects.c.series_key, only=~objects.c.current)
+_index("by_target", reference.c.target)
 _index("damaged", objects.c.damaged, only=objects.c.damaged.is_not(None))
 _index("unsettled", series.c.content, series.c.key, only=~series.c.settled)
 _index("unsealed", pack.c.series_key, only=~pack.c.sealed)

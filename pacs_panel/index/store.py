@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -20,6 +21,7 @@ from pacs_panel.index.criteria import Criteria
 from pacs_panel.index.engine import Database
 from pacs_panel.index.rows import O, among, kept_pages, kept_query, stacks_json, to_kept, to_revision
 from pacs_panel.index.search import Search, checked_order
+from pacs_panel.index.trash import Removals
 from pacs_panel.index.values import Value
 from pacs_panel.index.writing import add
 from pacs_panel.model import Kept, Revision
@@ -41,7 +43,8 @@ class Index:
     Raises
     ------
     ArchiveError
-        The file lies on a network file system, is no index, or is one of another version.
+        The file lies on a network file system, or is no index. Where it is one of another version of this software,
+        from all methods but `renew`.
     Busy
         From any method that writes, where another process keeps the index for longer than 30 s.
     """
@@ -244,8 +247,8 @@ class Index:
         with self.database.write() as connection:
             return trash.hide(connection, level, key)
 
-    def restore(self, level: Level, key: str) -> int:
-        """Bring back what `trash` hid, and anything below it that was hidden on its own; gives the number of versions.
+    def restore(self, level: Level, key: str, still: Removals = MappingProxyType({})) -> int:
+        """Bring back what `trash` hid, except what ``still`` names with a time after its arrival; gives the number.
 
         Raises
         ------
@@ -253,7 +256,7 @@ class Index:
             Nothing in the trash has this key.
         """
         with self.database.write() as connection:
-            return trash.show(connection, level, key)
+            return trash.show(connection, level, key, still)
 
     def keys_of(self, name: str, level: Level) -> list[str]:
         """Keys that a UID or key names, whether they are in the trash or not."""
@@ -325,6 +328,16 @@ class Index:
         """Counts of what is visible, superseded, in the trash, damaged, unsealed; bytes; the change number."""
         with self.database.read() as connection:
             return status.count(connection) | {"change": _change(connection)}
+
+    def is_empty(self) -> bool:
+        """Whether it knows no object and no pack at all, as when it was just made."""
+        with self.database.read() as connection:
+            tables = (schema.objects.c.id, schema.pack.c.id)
+            return all(connection.scalar(select(column).limit(1)) is None for column in tables)
+
+    def renew(self) -> None:
+        """Make an index of another version of this software one of this version, which knows nothing yet."""
+        self.database.renew()
 
     def clear(self) -> None:
         """Forget what there is, so that the index can be filled anew; who follows it sees deletions, then arrivals."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, Select, select, update
 
 from pacs_panel.attributes import Level
 from pacs_panel.errors import NotFound
@@ -14,6 +15,8 @@ from pacs_panel.index.rows import O, among
 from pacs_panel.index.writing import choose_current
 
 S = schema.series.c
+
+Removals = Mapping[tuple[Level, str], int]  # what was put into the trash, and when (ns)
 
 
 def hide(connection: Connection, level: Level, key: str) -> int:
@@ -33,13 +36,15 @@ def hide(connection: Connection, level: Level, key: str) -> int:
     return len(rows)
 
 
-def show(connection: Connection, level: Level, key: str) -> int:
-    """Bring back what ``key`` names; versions that were received anew meanwhile stay in the trash."""
-    rows = connection.execute(
-        select(O.id, O.SOPInstanceUID, O.dataset_digest, O.series_key).where(_under(level, key), O.trashed)
-    ).all()
+def show(connection: Connection, level: Level, key: str, still: Removals) -> int:
+    """Bring back what ``key`` names; what ``still`` holds, or was received anew meanwhile, stays in the trash."""
+    found = _trashed_rows(O.dataset_digest, S.study_key, S.patient_key).where(_under(level, key))
+    rows = connection.execute(found).all()
     if not rows:
         raise NotFound(f"no {level} {key} in the trash")
+    rows = [row for row in rows if not any(row.received <= at for at in _removed(row, still))]
+    if not rows:
+        return 0
     uids = {row.SOPInstanceUID for row in rows}
     again = connection.execute(
         select(O.SOPInstanceUID, O.dataset_digest).where(among(O.SOPInstanceUID, uids), ~O.trashed)
@@ -56,6 +61,44 @@ def show(connection: Connection, level: Level, key: str) -> int:
     changed = choose_current(connection, uids)
     refresh(connection, number, {row.series_key for row in back} | changed)
     return len(back)
+
+
+def due_rows(connection: Connection, removals: Removals, until: int) -> list[int]:
+    """Rows in the trash that were removed at ``until`` or before, and those that no removal names."""
+    found = []
+    for row in connection.execute(_trashed_rows(S.study_key, S.patient_key)):
+        at = _removed(row, removals)
+        if not at or any(row.received <= when <= until for when in at):
+            found.append(row.id)
+    return found
+
+
+def named(connection: Connection, removals: Removals) -> set[tuple[Level, str]]:
+    """Those of ``removals`` that still name something in the trash."""
+    found: set[tuple[Level, str]] = set()
+    for row in connection.execute(_trashed_rows(S.study_key, S.patient_key)):
+        found |= {name for name in _names(row) if name in removals and row.received <= removals[name]}
+    return found
+
+
+def _trashed_rows(*columns: Any) -> Select[Any]:
+    # What is in the trash is never current, and of what is not, there is an index.
+    query = select(O.id, O.SOPInstanceUID, O.series_key, O.received, *columns)
+    return query.join(schema.series, S.key == O.series_key).where(~O.current, O.trashed).order_by(O.id)
+
+
+def _removed(row: Any, removals: Removals) -> list[int]:
+    """When what a row belongs to was removed, at each level at which it was."""
+    return [removals[name] for name in _names(row) if name in removals]
+
+
+def _names(row: Any) -> tuple[tuple[Level, str], ...]:
+    return (
+        ("instance", row.SOPInstanceUID),
+        ("series", row.series_key),
+        ("study", row.study_key),
+        ("patient", row.patient_key),
+    )
 
 
 def _under(level: Level, key: str) -> ColumnElement[bool]:

@@ -14,6 +14,7 @@ from pacs_panel.attributes import ATTRIBUTES, LEVELS, Level, at_level
 from pacs_panel.index import schema
 from pacs_panel.index.arrival import Arrival
 from pacs_panel.index.counting import next_change, raise_up, refresh
+from pacs_panel.index.references import put
 from pacs_panel.index.rows import O, among, filled, insert_objects
 from pacs_panel.index.values import shadow_columns, words
 
@@ -34,6 +35,7 @@ def add(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
     number = next_change(connection)
     _add_packs(connection, fresh)
     insert_objects(connection, fresh)
+    put(connection, ((a.kept.sop_instance_uid, a.kept.digests.dataset, a.mentions) for a in fresh))
     raise_up(connection, "instance", [arrival.kept.sop_instance_uid for arrival in fresh])
     series = {arrival.kept.series_key for arrival in fresh} | choose_current(connection, known)
     moved = _merge_parents(connection, fresh, number)
@@ -119,14 +121,15 @@ def fill(level: Level, sources: Iterable[Source]) -> dict[str, Any]:
 
 def _merge_parents(connection: Connection, arrivals: Sequence[Arrival], number: int) -> set[str]:
     """Write patients, studies and series; gives patients whose studies went to another patient."""
-    sources = [_source(arrival) for arrival in arrivals]
+    sources = [source(arrival) for arrival in arrivals]
     patients, studies, series = (_merge(connection, level, sources, number) for level in LEVELS[:3])
     moved = _follow_study(connection, studies)
     _write_text(connection, patients, studies, series)
     return moved
 
 
-def _source(arrival: Arrival) -> Source:
+def source(arrival: Arrival) -> Source:
+    """What an arrival tells of the levels above it."""
     return {
         **arrival.values,
         "Collection": arrival.collection,
@@ -137,6 +140,22 @@ def _source(arrival: Arrival) -> Source:
         "first": arrival.kept.received,
         "received": arrival.kept.received,
     }
+
+
+def retell(connection: Connection, sources: Mapping[Level, Sequence[Source]], number: int) -> set[str]:
+    """Write what rows above the objects tell anew; gives patients whose studies went to another patient.
+
+    Parameters
+    ----------
+    sources : mapping
+        For each level, of all objects of the rows that are to be written, what `source` gives.
+    number : int
+        The change.
+    """
+    patients, studies, series = (_merge(connection, level, sources[level], number, afresh=True) for level in LEVELS[:3])
+    moved = _follow_study(connection, studies)
+    _write_text(connection, patients, studies, series)
+    return moved
 
 
 class _Merged:
@@ -159,15 +178,20 @@ class _Merged:
         return old is None or any(old[name] != row[name] for name in columns)
 
 
-def _merge(connection: Connection, level: Level, sources: Iterable[Source], number: int) -> _Merged:
+def _merge(
+    connection: Connection, level: Level, sources: Iterable[Source], number: int, *, afresh: bool = False
+) -> _Merged:
     table = schema.TABLES[level]
     groups: dict[str, list[Source]] = defaultdict(list)
     for source in sources:
         groups[source[f"{level}_key"]].append(source)
     rows = connection.execute(select(table).where(among(table.c.key, groups))).mappings()
     before = {row["key"]: dict(row) for row in rows}
-    after = {key: _row(level, key, group, before.get(key)) | {"change": number} for key, group in groups.items()}
+    known = {} if afresh else before
+    after = {key: _row(level, key, group, known.get(key)) | {"change": number} for key, group in groups.items()}
     put = sqlite.insert(table)
+    if not after:
+        return _Merged(level, {}, {})
     names = next(iter(after.values())).keys() - {"key"}
     put = put.on_conflict_do_update(index_elements=["key"], set_={name: put.excluded[name] for name in names})
     connection.execute(put, list(after.values()))
@@ -192,6 +216,8 @@ def _row(level: Level, key: str, sources: Sequence[Source], before: Source | Non
 
 def _follow_study(connection: Connection, studies: _Merged) -> set[str]:
     """Repeat in the series what they repeat of their study; gives patients that lost a study."""
+    if not studies.after:
+        return set()
     connection.execute(
         update(schema.series)
         .where(S.study_key == bindparam("this"))

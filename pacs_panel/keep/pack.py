@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pacs_panel.errors import Damaged
@@ -129,10 +130,14 @@ def seal(log: Path, pack: Path) -> None:
 
 def members(path: Path) -> Iterator[Member]:
     """The complete members of a pack or log, in order; a half-written one at the end is left out."""
-    size = path.stat().st_size
+    # Opened for each: a reindex walks through thousands of packs at a time, more than a process may hold open.
+    return _members(path.stat().st_size, partial(_block, path))
+
+
+def _members(size: int, block: Callable[[int], bytes]) -> Iterator[Member]:
     position = 0
     while position + BLOCK <= size:
-        info = parsed(_block(path, position))
+        info = parsed(block(position))
         if info is None:
             return
         end = position + BLOCK + _padded(info.size)
@@ -143,7 +148,6 @@ def members(path: Path) -> Iterator[Member]:
 
 
 def _block(path: Path, position: int) -> bytes:
-    # Opened for each: a reindex walks through thousands of packs at a time, more than a process may hold open.
     with path.open("rb", buffering=0) as file:
         file.seek(position)
         return file.read(BLOCK)
@@ -168,8 +172,10 @@ def whole(path: Path) -> bool:
 def complete_length(path: Path) -> int:
     """Bytes of a log up to the end of its last complete member."""
     end = 0
-    for member in members(path):
-        end = member.offset + _padded(member.length)
+    with path.open("rb", buffering=0) as file:
+        descriptor = file.fileno()
+        for member in _members(os.fstat(descriptor).st_size, lambda position: os.pread(descriptor, BLOCK, position)):
+            end = member.offset + _padded(member.length)
     return end
 
 

@@ -123,10 +123,14 @@ class SeriesLogs(AbstractContextManager["SeriesLogs"]):
             self._logs[pack_id] = self._stack.enter_context(closing(log))
         return pack_id, self._logs[pack_id].append(name, length, chunks)
 
+    def flush(self) -> None:
+        """Make what was appended until now durable; another thread may append meanwhile."""
+        for log in list(self._logs.values()):
+            log.sync()
+
     def sync(self) -> None:
         """Make all that was appended durable, one fsync a log."""
-        for log in self._logs.values():
-            log.sync()
+        self.flush()
         reach(self._settings, "keep.synced")
 
     def __exit__(self, *exception: object) -> None:

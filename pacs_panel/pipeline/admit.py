@@ -34,7 +34,7 @@ from pacs_panel.storage import layout
 from pacs_panel.storage.faults import reach
 from pacs_panel.storage.files import lock, open_range, write_atomic
 
-BATCH_BYTES = 32 * MIB
+BATCH_BYTES = 64 * MIB
 SESSION = "session.json"
 NOTES = frozenset({"system file", "DICOMDIR", "folder read already"})  # said in the report; nothing was refused
 
@@ -94,13 +94,12 @@ def admit(
     Busy
         The index is being made anew.
     ArchiveError
-        Making it anew was cut short.
+        The index does not know all that is kept; see `refuse_incomplete`.
     """
     report, started = Report(), time.perf_counter()
     session = session or sessions.new_session()
     with lock(root / layout.reindex_lock(), wait=False, shared=True), sessions.hold(root, session) as folder:
-        if (root / layout.reindex_mark()).exists():
-            raise ArchiveError("a reindex was cut short, so not all that is kept is known; reindex first, then import")
+        refuse_incomplete(root, index)
         write_atomic(folder / SESSION, json.dumps({"collection": what.collection}).encode())
         batches = _batches(root, session, what, settings, report)
         seen = 0
@@ -114,8 +113,22 @@ def admit(
     return report
 
 
+def refuse_incomplete(root: Path, index: Index) -> None:
+    """Let nothing be decided with an index that does not know all that is kept: it would be kept twice.
+
+    Raises
+    ------
+    ArchiveError
+        Making the index anew was cut short, or it was removed and not made anew.
+    """
+    if (root / layout.reindex_mark()).exists():
+        raise ArchiveError("making the index anew was cut short; run `pacs-panel reindex` first")
+    if index.is_empty() and any(next(members(path), None) for path in (root / "originals").glob("*/*/*.tar")):
+        raise ArchiveError("the index is missing, and originals are there; run `pacs-panel reindex` first")
+
+
 def _batches(root: Path, session: str, what: Import, settings: Settings, report: Report) -> Iterator[Batch]:
-    """Candidates in batches that fit in memory; refusals go to the report on the way."""
+    """Candidates in batches, each for one worker and one transaction; refusals go to the report on the way."""
     start, number = time.time_ns(), count()
     scratch = root / layout.session(session)
     batch: list[Candidate] = []
@@ -202,12 +215,22 @@ def seal(root: Path, index: Index, session: str, settings: Settings) -> None:
 
 
 def recover(root: Path, index: Index, settings: Settings) -> Report:
-    """Finish what interrupted sessions left: what they made durable is admitted, and their packs are sealed."""
+    """Finish what interrupted sessions left: what they made durable is admitted, and their packs are sealed.
+
+    Raises
+    ------
+    Busy
+        The index is being made anew.
+    ArchiveError
+        It does not know all that is kept; see `refuse_incomplete`.
+    """
     with lock(root / layout.reindex_lock(), wait=False, shared=True):
-        return _recover(root, index, settings)
+        refuse_incomplete(root, index)
+        return recover_sessions(root, index, settings)
 
 
-def _recover(root: Path, index: Index, settings: Settings) -> Report:
+def recover_sessions(root: Path, index: Index, settings: Settings) -> Report:
+    """What `recover` does, for a caller that sees to it that the index is not made anew meanwhile."""
     report = Report()
     for session in sessions.abandoned(root):
         try:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from pacs_panel.dicom import header
 from pacs_panel.dicom.equal import difference, same_meaning
 from pacs_panel.errors import PacsPanelError
 from pacs_panel.keep.originals import read_original
 from pacs_panel.model import Digests, Kept
+from pacs_panel.pipeline.jobs import alone
+from pacs_panel.pixels import decode
 from pacs_panel.receive.report import Outcome
 from pacs_panel.settings import Settings
 
@@ -46,14 +51,44 @@ def outcome(
 
 def _equal(root: Path, kept: Kept, received: bytes, settings: Settings) -> bool:
     try:
-        return same_meaning(read_original(root, kept.location), received, settings)
+        return _compared(same_meaning, read_original(root, kept.location), received, settings)
     except PacsPanelError:
         return False  # what cannot be compared is kept as a version of its own
 
 
+def _compared[Result](
+    compare: Callable[[bytes, bytes, Settings], Result], a: bytes, b: bytes, settings: Settings
+) -> Result:
+    """``compare(a, b, settings)``; where a codec works on bytes that may be damaged, in a process of its own.
+
+    Raises
+    ------
+    Crashed
+        The codec ended the process.
+    """
+    if any(_is_compressed(data, settings) for data in (a, b)):
+        return alone(partial(_apply, compare, settings), (a, b))
+    return compare(a, b, settings)
+
+
+def _apply[Result](
+    compare: Callable[[bytes, bytes, Settings], Result], settings: Settings, pair: tuple[bytes, bytes]
+) -> Result:
+    return compare(*pair, settings)
+
+
+def _is_compressed(data: bytes, settings: Settings) -> bool:
+    image = header.image(io.BytesIO(data), len(data), settings)
+    return image is not None and decode.is_compressed(image)
+
+
+def _differences(a: bytes, b: bytes, settings: Settings) -> list[tuple[str, str, str]]:
+    return list(difference(a, b, settings))
+
+
 def _changed(root: Path, kept: Kept, received: bytes, settings: Settings) -> str:
     try:
-        changes = difference(read_original(root, kept.location), received, settings)
+        changes = _compared(_differences, read_original(root, kept.location), received, settings)
     except PacsPanelError:
         return "cannot be compared with the version before"
     return ", ".join(keyword for keyword, _, _ in changes) or "pixel data or encoding"

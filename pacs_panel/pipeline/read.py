@@ -9,7 +9,8 @@ import hashlib
 import io
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -18,12 +19,15 @@ from pacs_panel.dicom import digest, header
 from pacs_panel.dicom.kind import kind
 from pacs_panel.errors import Rejected
 from pacs_panel.index.arrival import Arrival
+from pacs_panel.index.mention import Mention
 from pacs_panel.index.store import Index
+from pacs_panel.keep.originals import open_original
 from pacs_panel.keep.pack import member_name
 from pacs_panel.keep.quarantine import refuse
 from pacs_panel.keep.session import SeriesLogs, writing
 from pacs_panel.model import Digests, Header, Kept, Location
 from pacs_panel.pipeline.identity import outcome
+from pacs_panel.pipeline.references import mentions
 from pacs_panel.receive.candidate import cannot_read
 from pacs_panel.receive.report import Outcome
 from pacs_panel.receive.sources import Candidate, open_candidate
@@ -31,6 +35,7 @@ from pacs_panel.settings import MIB, Settings
 from pacs_panel.storage import layout
 
 CHUNK = MIB
+PORTION_BYTES = 16 * MIB  # of a batch that is in memory at a time
 QUARANTINE_BYTES = 256 * MIB  # larger refused files stay where they are; only the reason is recorded
 
 
@@ -87,6 +92,7 @@ class _Object:
     digests: Digests
     size: int
     data: bytes | None
+    mentions: tuple[Mention, ...]
 
 
 def read_batch(batch: Batch) -> list[Taken | Refused]:
@@ -102,33 +108,65 @@ def read_batch(batch: Batch) -> list[Taken | Refused]:
 
 
 def _taken(batch: Batch) -> list[Taken | Refused]:
+    """Portion by portion: while the disk takes in one, the next is read and digested."""
+    results: list[Taken | Refused] = []
+    # a thread's number is unique among all processes, and an executor may well run threads
+    writer = threading.get_native_id()
+    with (
+        Index(batch.root / layout.INDEX, batch.settings) as index,
+        SeriesLogs(batch.root, batch.session, writer, batch.settings) as logs,
+        ThreadPoolExecutor(1) as behind,
+    ):
+        flushes: list[Future[None]] = []
+        for portion in _portions(batch.candidates):
+            results += _portion(batch, portion, index, logs)
+            flushes.append(behind.submit(logs.flush))
+        for flush in flushes:
+            flush.result()  # an error of the disk is told only once, to whoever waited for it
+        logs.sync()
+    return results
+
+
+def _portions(candidates: Sequence[Candidate]) -> Iterator[list[tuple[int, Candidate]]]:
+    """Numbered candidates that are in memory together."""
+    portion: list[tuple[int, Candidate]] = []
+    size = 0
+    for number, candidate in enumerate(candidates):
+        portion.append((number, candidate))
+        size += candidate.size if candidate.size is not None else MIB
+        if size >= PORTION_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def _portion(
+    batch: Batch, candidates: Sequence[tuple[int, Candidate]], index: Index, logs: SeriesLogs
+) -> list[Taken | Refused]:
     results: list[Taken | Refused] = []
     objects: list[tuple[int, _Object]] = []
-    for number, candidate in enumerate(batch.candidates):
+    for number, candidate in candidates:
         try:
             objects.append((number, _read(candidate, batch.settings)))
         except Rejected as error:
             _quarantine(batch, candidate, error)
             results.append(Refused(candidate.origin, error))
-    settled = _settled(batch, objects)
-    # a thread's number is unique among all processes, and an executor may well run threads
-    with SeriesLogs(batch.root, batch.session, threading.get_native_id(), batch.settings) as logs:
-        for number, item in objects:
-            try:
-                results.append(_keep(batch, logs, batch.received + number, item, settled.get(number, "")))
-            except Rejected as error:
-                _quarantine(batch, item.candidate, error)
-                results.append(Refused(item.candidate.origin, error))
-        logs.sync()
+    settled = _settled(batch, objects, index)
+    for number, item in objects:
+        try:
+            results.append(_keep(batch, logs, batch.received + number, item, settled.get(number, "")))
+        except Rejected as error:
+            _quarantine(batch, item.candidate, error)
+            results.append(Refused(item.candidate.origin, error))
     return results
 
 
-def _settled(batch: Batch, items: Sequence[tuple[int, _Object]]) -> dict[int, Outcome]:
+def _settled(batch: Batch, items: Sequence[tuple[int, _Object]], index: Index) -> dict[int, Outcome]:
     """Outcomes that need no copy: what the archive has already, in these bytes or in others of the same meaning."""
-    with Index(batch.root / layout.INDEX, batch.settings) as index:
-        known = index.known_files([item.digests.file for _, item in items])
-        rest = [(number, item) for number, item in items if item.digests.file not in known]
-        versions = index.versions([item.header.identity.sop_instance_uid for _, item in rest])
+    known = index.known_files([item.digests.file for _, item in items])
+    rest = [(number, item) for number, item in items if item.digests.file not in known]
+    versions = index.versions([item.header.identity.sop_instance_uid for _, item in rest])
     settled: dict[int, Outcome] = {number: "duplicate" for number, item in items if item.digests.file in known}
     for number, item in rest:
         kept = versions.get(item.header.identity.sop_instance_uid, ())
@@ -161,7 +199,8 @@ def _read_open(candidate: Candidate, settings: Settings) -> _Object:
         else:
             body = memoryview(data)[head.dataset_offset :]
             digests = Digests(hashlib.sha256(data).hexdigest(), hashlib.sha256(body).hexdigest())
-    return _Object(candidate, head, digests, size, data)
+        named = mentions(view, head, settings)
+    return _Object(candidate, head, digests, size, data, named)
 
 
 def _keep(batch: Batch, logs: SeriesLogs, received: int, item: _Object, settled: Outcome | Literal[""]) -> Taken:
@@ -174,9 +213,8 @@ def _keep(batch: Batch, logs: SeriesLogs, received: int, item: _Object, settled:
         name = member_name(received, item.digests.file)
         pack_id, offset = logs.append(keys.series, name, item.size, _chunks(item, batch.settings))
         location = Location(pack_id, offset, item.size)
-    return Taken(
-        item.candidate.origin, arrival(item.header, keys, item.digests, location, received, batch.collection), settled
-    )
+    made = arrival(item.header, keys, item.digests, location, received, batch.collection)
+    return Taken(item.candidate.origin, replace(made, mentions=item.mentions), settled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +261,21 @@ def read_kept(source: BinaryIO, location: Location, received: int, collection: s
     """The arrival of an object whose bytes are kept already: for recovery and reindexing."""
     head = header.read(source, location.length, settings)
     digests = digest.file_and_dataset(source, location.length, head.dataset_offset)
-    return arrival(head, _keys(head, collection), digests, location, received, collection)
+    made = arrival(head, _keys(head, collection), digests, location, received, collection)
+    return replace(made, mentions=mentions(source, head, settings))
+
+
+def read_again(root: Path, kept: Kept, collection: str, settings: Settings) -> Arrival:
+    """The arrival of an object as it was when it came, from its header; nothing is digested.
+
+    Raises
+    ------
+    Damaged, Rejected
+        It cannot be read any more.
+    """
+    with open_original(root, kept.location) as source:
+        head = header.read(source, kept.location.length, settings)
+    return arrival(head, _keys(head, collection), kept.digests, kept.location, kept.received, collection)
 
 
 def _place(candidate: Candidate, size: int) -> Location | None:

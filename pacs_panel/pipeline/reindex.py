@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import batched, groupby
+from operator import attrgetter
 from pathlib import Path
 
 from pacs_panel.errors import Damaged, NotFound, Rejected
@@ -17,7 +18,8 @@ from pacs_panel.index.store import Index
 from pacs_panel.keep.originals import open_original
 from pacs_panel.keep.pack import whole
 from pacs_panel.model import Digests, Location
-from pacs_panel.pipeline.admit import commit, read_pack
+from pacs_panel.pipeline.admit import commit, read_pack, recover_sessions
+from pacs_panel.pipeline.purge import finish_rewrites
 from pacs_panel.pipeline.read import Refused, Taken, read_kept
 from pacs_panel.receive.report import Report
 from pacs_panel.records.store import Records
@@ -43,6 +45,8 @@ def reindex(
 ) -> Report:
     """Fill the index anew with everything that is kept, in the order in which it was received.
 
+    What interrupted imports and purges left is finished on the way.
+
     Until it is done, nothing is imported: what is kept would not be known.
 
     Returns
@@ -57,7 +61,10 @@ def reindex(
     """
     with lock(root / layout.reindex_lock(), wait=False):
         write_atomic(root / layout.reindex_mark(), b"")
+        index.renew()
+        recover_sessions(root, index, settings)
         index.clear()
+        finish_rewrites(root, records)
         report = _fill(root, index, records, settings, progress)
         index.optimize()
         (root / layout.reindex_mark()).unlink()
@@ -65,7 +72,8 @@ def reindex(
 
 
 def _fill(root: Path, index: Index, records: Records, settings: Settings, progress: Callable[[int], None]) -> Report:
-    report, done, trashed = Report(), 0, deque(records.trashed())
+    removed = sorted([*records.purged(), *records.trashed()], key=attrgetter("at"))
+    report, done, trashed = Report(), 0, deque(removed)
     moments = [each.at for each in trashed]
     for results in _batches(_everything(root, records, settings), moments, settings.batch):
         while trashed and trashed[0].at < results[0].received:

@@ -14,7 +14,8 @@ from pacs_panel.errors import Busy, PacsPanelError
 from pacs_panel.index.store import Index
 from pacs_panel.keep.originals import open_original
 from pacs_panel.model import Kept, Revision
-from pacs_panel.pipeline.jobs import run
+from pacs_panel.pipeline.jobs import CRASHED, run
+from pacs_panel.pixels import decode
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
 from pacs_panel.storage.faults import reach
@@ -63,7 +64,8 @@ def settle(
     published = []
     keys = index.unsettled() if series is None else list(series)
     jobs = _jobs(root, index, keys, settings)
-    for job, revision in run(build_series, jobs, workers=settings.workers, executor=executor):
+    processes = {"workers": settings.workers, "executor": executor, "isolate": _may_crash, "crashed": _crashed}
+    for job, revision in run(build_series, jobs, **processes):
         if revision is not None:
             index.publish(revision, job.change)
             reach(settings, "build.published")
@@ -96,8 +98,22 @@ def build_series(job: Job) -> Revision | None:
         return None
 
 
+def _may_crash(job: Job) -> bool:
+    """Whether a codec will work on bytes that may be damaged: then it does so in a process of its own."""
+    return any(one.image is not None and decode.is_compressed(one.image) for one in job.kept)
+
+
+def _crashed(job: Job) -> Revision:
+    note = f"could not be built: {CRASHED}"
+    return Revision(job.series_key, revision_id(_shown(job) or job.kept), "", "", (), note)
+
+
+def _shown(job: Job) -> list[Kept]:
+    return [kept for kept in job.kept if _kind(kept).volume]
+
+
 def _build(job: Job) -> Revision:
-    shown = [kept for kept in job.kept if _kind(kept).volume]
+    shown = _shown(job)
     revision = revision_id(shown or job.kept)
     path = layout.revision(job.series_key, revision)
     if not shown:

@@ -1,4 +1,4 @@
-"""The trash: what is removed is hidden at once, recorded, and can be brought back; its bytes stay where they are."""
+"""The trash: what is removed is hidden at once, recorded, and can be brought back until it is emptied."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ def remove(index: Index, records: Records, level: Level, key: str, who: Principa
 
 
 def restore(index: Index, records: Records, level: Level, name: str) -> int:
-    """Bring back what was removed under a UID or key.
+    """Bring back what was removed under a UID or key; what was removed on its own as well stays in the trash.
 
     Raises
     ------
     NotFound, Ambiguous
     """
-    waiting = {trashed.key for trashed in records.trashed() if trashed.level == level}
-    keys = tuple(key for key in index.keys_of(name, level) if key in waiting)
+    waiting = {(trashed.level, trashed.key): trashed.at for trashed in records.trashed()}
+    keys = tuple(key for key in index.keys_of(name, level) if (level, key) in waiting)
     if not keys:
         raise NotFound(f"there is no {level} {name} in the trash")
     if len(keys) > 1:
         raise Ambiguous(f"{len(keys)} of {level} {name} are in the trash; ask by key: {', '.join(keys)}", keys)
+    del waiting[level, keys[0]]
     try:
-        restored = index.restore(level, keys[0])
+        restored = index.restore(level, keys[0], waiting)
     except NotFound:
         restored = 0  # removing it was cut short, so it was never hidden
     records.restore(level, keys[0])

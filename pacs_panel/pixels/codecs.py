@@ -1,85 +1,91 @@
-"""Compressed frames to arrays, one function a transfer syntax (PS3.5 §8.2, §A.4)."""
+"""Compressed frames to arrays, one function a transfer syntax (PS3.5 §8.2, §A.4), and why some have none."""
 
 from __future__ import annotations
 
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import imagecodecs
 import numpy as np
 
 from pacs_panel.errors import BadPixels
 from pacs_panel.model import ImageHeader
+from pacs_panel.pixels import codestream, native
+from pacs_panel.pixels.stored import shape
 
 Array = np.ndarray
 UID = "1.2.840.10008.1.2."
-MAX_JPEG_HEADER = 1 << 20
+MAX_J2K_BITS = 24  # OpenJPEG gives wrong values for more
+UNCOMPRESSED = ("1.2.840.10008.1.2", UID + "1", UID + "1.99", *native.BIG_ENDIAN)
 
 
 def decode(image: ImageHeader, data: bytes) -> Array:
     """One compressed frame as its codec gives it: ``(rows, columns)`` or ``(rows, columns, samples)``.
 
-    Colour comes as the codec's own transform leaves it; see `converts_colour`.
+    Colour comes as the codec's own transform leaves it; see `converts_colour`. What the codestream states of its size
+    is compared with the header before it is decoded, so that damaged data cannot claim more memory than the header.
 
     Raises
     ------
     BadPixels
-        No codec, damaged data, or a codestream of another size than the header says.
+        No codec, damaged data or data cut short, or a codestream of another size than the header says.
     """
     codec = CODECS.get(image.transfer_syntax)
     if codec is None:
-        raise BadPixels(f"no decoder for transfer syntax {image.transfer_syntax}")
-    size = codestream_size(data)
-    if size is not None and size[:2] != (image.rows, image.columns):
-        raise BadPixels(f"the codestream has {size[0]} x {size[1]} pixels, the header {image.rows} x {image.columns}")
-    if size is not None and size[2] != image.samples:
-        raise BadPixels(f"the codestream has {size[2]} samples a pixel, the header {image.samples}")
+        raise BadPixels(why_not(image.transfer_syntax))
+    if codec not in (_rle, _deflated, _uncompressed):
+        _fits(image, codestream.size(data))
+    if codec in UNCHECKED and not codestream.ended(data):
+        raise BadPixels("the compressed frame is cut short: its codestream has no end mark")
     try:
         array = codec(image, data)
     except BadPixels:
         raise
     except Exception as error:  # codecs raise classes of their own
         raise BadPixels(f"the compressed frame is damaged ({type(error).__name__})") from None
-    return _shaped(image, array)
+    if array.shape != shape(image):
+        raise BadPixels(f"the decoded frame has shape {array.shape}, the header says {shape(image)}")
+    return array
 
 
 def converts_colour(image: ImageHeader) -> bool:
     """Whether the codec of the image's transfer syntax gives RGB out of what the photometric interpretation says."""
-    lossy_jpeg = image.transfer_syntax in (UID + "4.50", UID + "4.51")
-    return lossy_jpeg or image.photometric in ("RGB", "YBR_RCT", "YBR_ICT")
+    own = image.transfer_syntax in (UID + "4.50", UID + "4.51", UID + "4.111", UID + "4.112")
+    return own or image.photometric in ("RGB", "YBR_RCT", "YBR_ICT")
 
 
-def codestream_size(data: bytes) -> tuple[int, int, int] | None:
-    """Rows, columns and components that a JPEG, JPEG-LS or JPEG 2000 codestream states; ``None`` for others."""
-    if data[:2] == b"\xff\xd8":
-        return _jpeg_size(data)
-    siz = data.find(b"\xff\x4f\xff\x51", 0, 4096) if data[:4] in (b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0c") else -1
-    if siz < 0 or len(data) < siz + 42:
-        return None
-    right, bottom, left, top = struct.unpack(">IIII", data[siz + 8 : siz + 24])
-    return bottom - top, right - left, int.from_bytes(data[siz + 40 : siz + 42], "big")
+def why_not(transfer_syntax: str) -> str:
+    """In words, why frames of this transfer syntax are not decoded; empty where they are.
+
+    Every object is kept as it was received, whether or not its frames can be shown.
+    """
+    if transfer_syntax in CODECS or transfer_syntax in UNCOMPRESSED:
+        return ""
+    known = VIDEO.get(transfer_syntax)
+    if known:
+        return f"video ({known}) is kept; it is not shown as images yet"
+    if transfer_syntax in ELSEWHERE:
+        return "the pixel data lie on another server (JPIP); the object is kept, but there are no pixels to show"
+    if transfer_syntax in RETIRED:
+        return (
+            f"{RETIRED[transfer_syntax]} is a retired compression; the object is kept, but its pixels cannot be shown"
+        )
+    name = transfer_syntax or "(none stated)"
+    return f"there is no decoder for transfer syntax {name}; the object is kept, but its pixels cannot be shown"
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int, int] | None:
-    position = 2
-    while position + 10 <= min(len(data), MAX_JPEG_HEADER) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == 0xFF:  # a fill byte
-            position += 1
-        elif marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
-            rows, columns, components = struct.unpack(">HHB", data[position + 5 : position + 10])
-            return rows, columns, components
-        else:
-            position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return None
-
-
-def _shaped(image: ImageHeader, array: Array) -> Array:
-    wanted = (image.rows, image.columns) if image.samples == 1 else (image.rows, image.columns, image.samples)
-    if array.shape != wanted:
-        raise BadPixels(f"the decoded frame has shape {array.shape}, the header says {wanted}")
-    return array
+def _fits(image: ImageHeader, size: codestream.Size | None) -> None:
+    if size is None:
+        raise BadPixels("the compressed frame is damaged: there is no codestream header")
+    if (size.rows, size.columns) != (image.rows, image.columns):
+        found, said = f"{size.rows} x {size.columns}", f"{image.rows} x {image.columns}"
+        raise BadPixels(f"the codestream has {found} pixels, the header {said}")
+    if size.samples not in (0, image.samples):
+        raise BadPixels(f"the codestream has {size.samples} samples a pixel, the header {image.samples}")
+    if size.bits > MAX_J2K_BITS and CODECS[image.transfer_syntax] is _jpeg_2000:
+        raise BadPixels(f"JPEG 2000 of {size.bits} bits a sample cannot be decoded exactly")
 
 
 def _jpeg(image: ImageHeader, data: bytes) -> Array:
@@ -116,8 +122,10 @@ def _htj2k(image: ImageHeader, data: bytes) -> Array:
 
 
 def _jpeg_xl(image: ImageHeader, data: bytes) -> Array:
-    array = imagecodecs.jpegxl_decode(data)
-    return array[..., 0] if array.ndim == 3 and image.samples == 1 else array
+    array = imagecodecs.jpegxl_decode(data, numthreads=1)
+    if array.ndim == 3 and image.samples == 1 and (array.shape[2] == 1 or (array == array[..., :1]).all()):
+        return np.ascontiguousarray(array[..., 0])
+    return array
 
 
 def _rle(image: ImageHeader, data: bytes) -> Array:
@@ -127,47 +135,25 @@ def _rle(image: ImageHeader, data: bytes) -> Array:
     count = -(-image.rows * image.columns * min(8, image.bits_allocated) // 8)  # 1-bit pixels are packed
     if len(data) < 64 or struct.unpack("<I", data[:4])[0] != planes * width:
         raise BadPixels("the RLE header does not fit the image")
-    decoded = np.frombuffer(imagecodecs.dicomrle_decode(data, np.dtype(f"<u{width}")), f"<u{width}")
+    room = bytearray((planes * count + planes) * width)  # segments may be padded to an even length
+    decoded = np.frombuffer(imagecodecs.dicomrle_decode(data, np.dtype(f"<u{width}"), out=room), f"<u{width}")
     if decoded.size < planes * count:
         raise BadPixels(f"the RLE frame gives {decoded.size} samples, {planes * count} are needed")
     if image.bits_allocated == 1:
-        return _bits(image, decoded)
+        return native.unpacked(image, decoded)
     array = decoded[: planes * count].reshape(planes, image.rows, image.columns)
     return array[0] if planes == 1 else np.ascontiguousarray(np.moveaxis(array, 0, -1))
 
 
 def _deflated(image: ImageHeader, data: bytes) -> Array:
     """Deflated image frame compression (PS3.5 §A.4.13): the native frame, deflated."""
-    bits = image.rows * image.columns * image.samples * image.bits_allocated
-    native = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, bits // 8 + 2)
-    if len(native) * 8 < bits:
-        raise BadPixels(f"the deflated frame gives {len(native)} bytes, {-(-bits // 8)} are needed")
-    if image.bits_allocated == 1:
-        return _bits(image, np.frombuffer(native, np.uint8))
-    return native_frame(image, native)
+    size = -(-image.rows * image.columns * image.samples * image.bits_allocated // 8)
+    return _uncompressed(image, zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, size + 2))
 
 
 def _uncompressed(image: ImageHeader, data: bytes) -> Array:
-    """Encapsulated uncompressed (PS3.5 §A.4.11)."""
-    return native_frame(image, data)
-
-
-def _bits(image: ImageHeader, packed: Array) -> Array:
-    return np.unpackbits(packed, count=image.rows * image.columns, bitorder="little").reshape(image.rows, image.columns)
-
-
-def native_frame(image: ImageHeader, data: bytes | memoryview, order: str = "<") -> Array:
-    """Uncompressed bytes of one frame, 8 bits a sample or more, as unsigned ``(rows, columns[, samples])``."""
-    dtype = np.dtype(f"{order}u{image.bits_allocated // 8}")
-    count = image.rows * image.columns * image.samples
-    if len(data) < count * dtype.itemsize:
-        raise BadPixels(f"the frame has {len(data)} bytes, {count * dtype.itemsize} are needed")
-    array = np.frombuffer(data, dtype, count)
-    if image.samples == 1:
-        return array.reshape(image.rows, image.columns)
-    if image.planar == 1:
-        return np.ascontiguousarray(np.moveaxis(array.reshape(image.samples, image.rows, image.columns), 0, -1))
-    return array.reshape(image.rows, image.columns, image.samples)
+    """Encapsulated uncompressed (PS3.5 §A.4.11): each frame begins a byte of its own."""
+    return native.frame(replace(image, frames=1, pixel_length=len(data)), data, 0, 0)
 
 
 CODECS: dict[str, Callable[[ImageHeader, bytes], Array]] = {
@@ -179,6 +165,8 @@ CODECS: dict[str, Callable[[ImageHeader, bytes], Array]] = {
     UID + "4.81": _jpeg_ls,
     UID + "4.90": _jpeg_2000,
     UID + "4.91": _jpeg_2000,
+    UID + "4.92": _jpeg_2000,  # of part 2, whatever keeps to what part 1 has
+    UID + "4.93": _jpeg_2000,
     UID + "4.110": _jpeg_xl,
     UID + "4.111": _jpeg_xl,
     UID + "4.112": _jpeg_xl,
@@ -188,4 +176,23 @@ CODECS: dict[str, Callable[[ImageHeader, bytes], Array]] = {
     UID + "5": _rle,
     UID + "1.98": _uncompressed,
     UID + "8.1": _deflated,
+}
+# Without an end mark the first three fill in what is missing, without a word; the fourth takes seconds to see it.
+UNCHECKED = (_jpeg, _jpeg_lossless, _htj2k, _jpeg_ls)
+VIDEO = {
+    **dict.fromkeys((UID + "4.100", UID + "4.100.1", UID + "4.101", UID + "4.101.1"), "MPEG-2"),
+    **{f"{UID}4.{n}{part}": "MPEG-4 AVC" for n in range(102, 107) for part in ("", ".1")},
+    UID + "4.107": "HEVC",
+    UID + "4.108": "HEVC",
+    UID + "7.1": "SMPTE ST 2110-20",
+    UID + "7.2": "SMPTE ST 2110-20",
+    UID + "7.3": "SMPTE ST 2110-30",
+}
+ELSEWHERE = (UID + "4.94", UID + "4.95", UID + "4.204", UID + "4.205")
+RETIRED = {
+    **{f"{UID}4.{n}": "JPEG Extended (spectral selection, progressive or hierarchical)" for n in (52, 53, 54, 55, 56)},
+    UID + "4.58": "JPEG Lossless with arithmetic coding",
+    **{f"{UID}4.{n}": "hierarchical JPEG" for n in range(59, 67)},
+    UID + "6.1": "RFC 2557 MIME encapsulation",
+    UID + "6.2": "XML encoding",
 }

@@ -41,6 +41,26 @@ trash = Table(
     Column("by", Text, nullable=False),
 )
 
+# What was in the trash and was then removed for good: copies of it that turn up, such as in a pack that came out of a
+# backup, are in the trash from the start.
+purged = Table(
+    "purged",
+    metadata,
+    Column("level", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("at", Integer, nullable=False),
+    Column("by", Text, nullable=False),
+)
+
+# Packs that are taking the place of others just now; while both are there, the old one counts.
+rewrite = Table(
+    "rewrite",
+    metadata,
+    Column("new", Text, primary_key=True),
+    Column("old", Text, nullable=False),
+    Column("series_key", Text, nullable=False),
+)
+
 # Step n leads from version n to n + 1. Steps are history: they are added to, never changed.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -52,6 +72,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " collection TEXT NOT NULL, received INTEGER NOT NULL, PRIMARY KEY (path, offset))",
         'CREATE TABLE trash (level TEXT NOT NULL, "key" TEXT NOT NULL, at INTEGER NOT NULL, "by" TEXT NOT NULL,'
         ' PRIMARY KEY (level, "key"))',
+    ),
+    (
+        'CREATE TABLE purged (level TEXT NOT NULL, "key" TEXT NOT NULL, at INTEGER NOT NULL, "by" TEXT NOT NULL,'
+        ' PRIMARY KEY (level, "key"))',
+        "CREATE TABLE rewrite (new TEXT NOT NULL PRIMARY KEY, old TEXT NOT NULL, series_key TEXT NOT NULL)",
     ),
 )
 VERSION = len(MIGRATIONS)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import URL, Connection, Engine, NullPool, Table, create_engine, delete, event, exc, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite import Insert, insert
 
 from pacs_panel.attributes import Level
 from pacs_panel.errors import ArchiveError, Busy, NotFound
 from pacs_panel.records import schema
-from pacs_panel.records.values import Reference, Session, Trashed
+from pacs_panel.records.values import Reference, Rewrite, Session, Trashed
 
 BUSY_SECONDS = 30
 
@@ -133,15 +133,56 @@ class Records:
         with self._read() as connection:
             return [Trashed(**row) for row in connection.execute(query).mappings()]
 
+    # -- removing for good ---------------------------------------------------------------------------------------------
+
+    def purge(self, trashed: Iterable[Trashed]) -> None:
+        """Note that nothing is left of what was put into the trash."""
+        rows = [asdict(each) for each in trashed]
+        columns = schema.trash.c
+        with self._write() as connection:
+            for row in rows:
+                mine = (columns.level == row["level"]) & (columns.key == row["key"]) & (columns.at == row["at"])
+                connection.execute(delete(schema.trash).where(mine))
+                connection.execute(_upsert(schema.purged), [row])
+
+    def purged(self) -> list[Trashed]:
+        """What was removed for good, in the order in which it came into the trash."""
+        query = select(schema.purged).order_by(schema.purged.c.at, schema.purged.c.level, schema.purged.c.key)
+        with self._read() as connection:
+            return [Trashed(**row) for row in connection.execute(query).mappings()]
+
+    def forget(self, places: Iterable[tuple[str, int, int]]) -> list[Reference]:
+        """Drop references by path, offset and time of arrival; gives those that were dropped."""
+        columns, dropped = schema.reference.c, []
+        with self._write() as connection:
+            for path, offset, received in places:
+                mine = (columns.path == path) & (columns.offset == offset) & (columns.received == received)
+                gone = connection.execute(delete(schema.reference).where(mine).returning(schema.reference))
+                dropped += [Reference(**row) for row in gone.mappings()]
+        return dropped
+
+    def begin_rewrites(self, rewrites: Iterable[Rewrite]) -> None:
+        """Note that packs are about to take the place of others."""
+        self._put(schema.rewrite, [asdict(rewrite) for rewrite in rewrites])
+
+    def rewrites(self) -> list[Rewrite]:
+        """Those that were begun and are not ended."""
+        with self._read() as connection:
+            query = select(schema.rewrite).order_by(schema.rewrite.c.new)
+            return [Rewrite(**row) for row in connection.execute(query).mappings()]
+
+    def end_rewrites(self, rewrites: Iterable[Rewrite]) -> None:
+        """Note that each has taken its place, or that nothing came of it."""
+        with self._write() as connection:
+            for rewrite in rewrites:
+                connection.execute(delete(schema.rewrite).where(schema.rewrite.c.new == rewrite.new))
+
     # -- within --------------------------------------------------------------------------------------------------------
 
     def _put(self, table: Table, rows: Iterable[dict[str, Any]]) -> None:
         if rows := list(rows):
-            put = insert(table)
-            rest = {c.name: put.excluded[c.name] for c in table.c if not c.primary_key}
-            put = put.on_conflict_do_update(index_elements=list(table.primary_key), set_=rest)
             with self._write() as connection:
-                connection.execute(put, rows)
+                connection.execute(_upsert(table), rows)
 
     def _migrate(self) -> None:
         _use_wal(self._engine)
@@ -160,6 +201,12 @@ class Records:
     def _write(self) -> Iterator[Connection]:
         with _translated(), self._engine.execution_options(write=True).begin() as connection:
             yield connection
+
+
+def _upsert(table: Table) -> Insert:
+    put = insert(table)
+    rest = {c.name: put.excluded[c.name] for c in table.c if not c.primary_key}
+    return put.on_conflict_do_update(index_elements=list(table.primary_key), set_=rest)
 
 
 def _version(connection: Connection) -> int:

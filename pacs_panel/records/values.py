@@ -56,3 +56,21 @@ class Trashed:
     key: str
     at: int
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A pack that is taking the place of another while what was in the trash is removed for good.
+
+    Attributes
+    ----------
+    new : str
+        Id of the new pack. Where nothing stays there is no such file; the index then knows the id all the same.
+    old : str
+        Id of the pack that goes; empty where a series has none.
+    series_key : str
+    """
+
+    new: str
+    old: str
+    series_key: str

@@ -24,6 +24,13 @@ POINTS = (
     "build.written",
     "build.published",
     "trash.recorded",
+    "purge.begun",
+    "purge.copied",
+    "purge.written",
+    "purge.committed",
+    "purge.deleted",
+    "purge.ended",
+    "purge.noted",
 )
 
 _reached: Counter[str] = Counter()

@@ -1,6 +1,7 @@
 """``ds.pacs``: where the voxels of a dataset lie in the patient, and which objects they come from.
 
-It answers for the dataset as it is, after ``isel`` and ``sel`` too: places follow from the coordinates.
+It answers for the dataset as it is, after ``isel`` and ``sel`` too: places follow from the coordinates. And it makes
+products of it: on another grid, upright, with other axes, in uptake values.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from pacs_panel.errors import PacsPanelError
 from pacs_panel.geometry import affine as affines
 from pacs_panel.geometry.passport import words
 from pacs_panel.model import Passport
-from pacs_panel.volume import ome
+from pacs_panel.pixels import suv
+from pacs_panel.volume import grids, ome, resample, uptake
 
 Array = np.ndarray
-SPACE = ("slice", "row", "column")
+SPACE = grids.SPACE
 
 
 @xr.register_dataset_accessor("pacs")
@@ -53,7 +55,9 @@ class Places:
             A slice of this level is the mean of several.
         """
         if "sop_instance_uid" not in self._dataset.coords:
-            raise PacsPanelError("a slice of this level is the mean of several objects: open level 0 to tell which")
+            raise PacsPanelError("a slice of this level is not that of one object: open level 0 to tell which it is of")
+        if {"row", "column"} & set(self._dataset.coords["sop_instance_uid"].dims):
+            raise PacsPanelError("slices run across the objects here: ds.sop_instance_uid tells which is where")
         return tuple(map(str, np.ravel(self._dataset.coords["sop_instance_uid"].values)))
 
     @property
@@ -119,6 +123,24 @@ class Places:
         values = ((image.astype(np.float64) - rescale["intercept"]) / rescale["slope"]).round()
         return values.astype(rescale["dtype"]).rename("stored")
 
+    # -- products ------------------------------------------------------------------------------------------------------
+
+    def resample(self, to: Any, order: int = 1) -> xr.Dataset:
+        """Values on another grid: see `pacs_panel.volume.resample.resample`."""
+        return resample.resample(self._dataset, to, order)
+
+    def deskew(self, order: int = 1) -> xr.Dataset:
+        """A sheared volume on an upright grid: see `pacs_panel.volume.resample.deskew`."""
+        return resample.deskew(self._dataset, order)
+
+    def reorient(self, code: str = "RAS") -> xr.Dataset:
+        """Axes in another order and direction: see `pacs_panel.volume.resample.reorient`."""
+        return resample.reorient(self._dataset, code)
+
+    def suv(self, kind: suv.Kind = "bw") -> xr.Dataset:
+        """A PET in standardized uptake values: see `pacs_panel.volume.uptake.suv`."""
+        return uptake.suv(self._dataset, kind)
+
     # -- how -----------------------------------------------------------------------------------------------------------
 
     def _affine(self) -> Array:
@@ -151,17 +173,17 @@ class Places:
     def _irregular(self, at: Array) -> Array:
         """LPS mm of voxel (0, 0) at a coordinate along unevenly spaced slices."""
         positions, known = np.asarray(self.passport.positions, float), ome.distances(self.passport)
-        return np.stack([np.interp(at, known, line, left=np.nan, right=np.nan) for line in positions.T], axis=-1)
+        return np.stack([grids.between(at, known, line) for line in positions.T], axis=-1)
 
     def _irregular_voxel(self, points: Array) -> tuple[Array, Array, Array]:
         affine = self._affine()
         normal = affines.unit(np.cross(affine[:3, 0], affine[:3, 1]))
         positions, known = np.asarray(self.passport.positions, float), ome.distances(self.passport)
         order = np.argsort(positions @ normal)
-        at = np.interp(points @ normal, (positions @ normal)[order], known[order], left=np.nan, right=np.nan)
+        at = grids.between(points @ normal, (positions @ normal)[order], known[order])
         coordinate = np.atleast_1d(self._dataset.coords["slice"].values)
         order = np.argsort(coordinate)
-        k = np.interp(at, coordinate[order], np.arange(len(coordinate))[order], left=np.nan, right=np.nan)
+        k = grids.between(at, coordinate[order], np.arange(len(coordinate))[order])
         inverse = np.linalg.pinv(affine[:3, [1, 0]])  # to row and column of the whole stack
         index = (points - self._irregular(at)) @ inverse.T
         found = [k]

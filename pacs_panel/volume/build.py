@@ -22,7 +22,7 @@ from pacs_panel.pixels.intensity import physical
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
 from pacs_panel.storage.files import sync_folder, write_atomic
-from pacs_panel.volume import ome
+from pacs_panel.volume import ome, pet
 from pacs_panel.volume import values as meanings
 from pacs_panel.volume.gather import Opener, gather, marked, read
 from pacs_panel.volume.values import Values, pictures
@@ -114,6 +114,7 @@ def _build_stacks(
         members = [planes[plane] for plane in stack.planes()]
         known = modality or ("CT" if members[0][0].sop_class_uid in meanings.CT else "")
         values = meanings.of([image for _, image in members], known, body_part)
+        values = replace(values, pet=pet.facts(members, opener, settings))
         try:
             stored, blank = read(members, values, stack.passport, opener, settings)
         except (PacsPanelError, OSError) as error:

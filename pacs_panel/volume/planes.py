@@ -38,7 +38,7 @@ def fill(images: Sequence[ImageHeader], file: BinaryIO, targets: Sequence[Array]
     list of str
         For each plane why it could not be decoded, wholly or in part, and is zero there; else empty.
     """
-    reasons, mosaic = [], None
+    reasons, mosaic, frames = [], None, None
     for image, target in zip(images, targets, strict=True):
         target[...] = 0
         try:
@@ -49,7 +49,8 @@ def fill(images: Sequence[ImageHeader], file: BinaryIO, targets: Sequence[Array]
                 mosaic = _mosaic(image, file, settings) if mosaic is None else mosaic
                 target[...] = _tile(image, mosaic)
             else:
-                target[...] = _coloured(image, Frames(image, file, settings).read(image.frame))
+                frames = frames or Frames(image, file, settings)
+                target[...] = _coloured(image, frames.read(image.frame))
             reasons.append("")
         except PacsPanelError as error:
             reasons.append(str(getattr(error, "detail", "") or error))

@@ -68,6 +68,7 @@ def open_stack(path: Path, level: int = 0, physical: bool = True) -> xr.Dataset:
         "passport": facts["passport"],
         "affine": facts["passport"]["affine"],
         "units": facts["unit"],
+        "pet": facts.get("pet", {}),
         "level": level,
         "factors": list(frames.levels[level].factors),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,13 @@ from pacs_panel.model import ImageHeader, Kept, Passport, Stack, Tolerance
 from pacs_panel.pixels import decode
 from pacs_panel.settings import Settings
 from pacs_panel.volume import values as meanings
+from pacs_panel.volume.build import revision_id
 from pacs_panel.volume.gather import Opener, gather
 from pacs_panel.volume.planes import fill
 
 Array = np.ndarray
 Extra = tuple[int, ...]
+PREFIX = "received-"
 BUILDING = "The volume is being built; these are the received images, one by one."
 
 
@@ -97,20 +99,27 @@ class ReceivedFrames:
         return stored if values.uniform else meanings.physical_plane(stored, values, number)
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The stacks that received objects will make, the largest first, and a name for this state of them."""
+
+    revision: str
+    stacks: tuple[ReceivedFrames, ...]
+
+
 def received(
     kept: Sequence[Kept], opener: Opener, settings: Settings, modality: str = "", body_part: str = ""
-) -> list[ReceivedFrames]:
-    """The stacks that these objects will make, as far as their headers tell, the largest first.
+) -> Received:
+    """The stacks that these objects will make, as far as their headers tell.
 
     Compressed images are left out: they are decoded in processes of their own, which a damaged one may end.
     """
-    planes, _ = gather(
-        [one for one in kept if one.image is not None and not decode.is_compressed(one.image)], opener, settings
-    )
+    native = [one for one in kept if one.image is not None and not decode.is_compressed(one.image)]
+    planes, _ = gather(native, opener, settings)
     made = []
     for stack in stacks([image for _, image in planes.values()], Tolerance()):
         members = [planes[plane] for plane in stack.planes()]
         known = modality or ("CT" if members[0][0].sop_class_uid in meanings.CT else "")
         values = meanings.of([image for _, image in members], known, body_part)
         made.append(ReceivedFrames(stack, members, values, opener, settings))
-    return made
+    return Received(PREFIX + revision_id(kept), tuple(made))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ class Values:
         Planes that could not be decoded.
     frame_time : float, optional
         ms from image to image.
+    pet : mapping
+        What uptake values follow from, see `pacs_panel.pixels.suv.wanted`; empty where the images are no PET.
     """
 
     dtype: np.dtype
@@ -56,6 +58,7 @@ class Values:
     tables: tuple[tuple[int, tuple[float, ...]] | None, ...] = ()
     blank: frozenset[int] = frozenset()
     frame_time: float | None = None
+    pet: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def uniform(self) -> bool:
@@ -168,6 +171,7 @@ def facts(values: Values) -> dict[str, Any]:
         "padding": list(values.padding) if values.uniform and values.padding else None,
         "photometric": values.photometric,
         "frame_time": values.frame_time,
+        "pet": dict(values.pet),
     }
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable
-from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from pacs_panel.archive import open_archive
-from pacs_panel.pipeline.jobs import PRELOAD
+from pacs_panel.pipeline.jobs import PRELOAD, Crashed
 from pacs_panel.settings import Settings
 
 BROKEN = 77  # exit code where a worker process died
@@ -37,7 +36,7 @@ def take_in(archive: Path, folder: Path, workers: int = 0, fault: str = "", buil
     with open_archive(archive, settings=settings) as opened:
         try:
             opened.ingest(folder, build=build)
-        except BrokenProcessPool:
+        except Crashed:
             raise SystemExit(BROKEN) from None
 
 
@@ -53,3 +52,9 @@ def remove(archive: Path, key: str, fault: str) -> None:
     """Put a series into the trash."""
     with open_archive(archive, settings=Settings(workers=0, fault=fault)) as opened:
         opened.remove(key)
+
+
+def empty_trash(archive: Path, fault: str) -> None:
+    """Remove for good what is in the trash."""
+    with open_archive(archive, settings=Settings(workers=0, fault=fault)) as opened:
+        opened.empty_trash()

@@ -14,6 +14,8 @@ from pacs_panel.errors import Damaged
 from pacs_panel.testing import encode, write
 from tests.archive.made import assert_whole, changed, ct, opened, put, studies
 
+pytestmark = pytest.mark.slow
+
 ONE = ct(1).datasets[0]
 UID = str(ONE.SOPInstanceUID)
 

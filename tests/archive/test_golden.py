@@ -12,6 +12,8 @@ from pacs_panel.testing import encode, write
 from tests.archive.made import opened
 from tests.golden.make import TRASHED, series
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("archive-v*.tar.gz"))
 
 

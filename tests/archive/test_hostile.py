@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,8 @@ NAMES = st.tuples(st.sampled_from(["", "/", "//"]), st.lists(PARTS, min_size=1, 
 )
 UIDS = st.sampled_from(["../../out", "/tmp/out", "1.2.3/../../4", "..", "1.2.3"])
 CONTENTS = st.one_of(st.just(CONTENT), st.binary(max_size=400), st.integers(132, 900).map(lambda n: CONTENT[:n]))
+
+pytestmark = pytest.mark.slow
 
 
 def tree(folder: Path) -> set[str]:

@@ -15,8 +15,10 @@ from pacs_panel.storage.faults import POINTS
 from tests.archive.importing import BROKEN, ended, remove, start, take_in
 from tests.archive.made import assert_whole, opened, studies
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(pacs_panel.__file__).parent
-IMPORT_POINTS = [point for point in POINTS if not point.startswith("trash.")]
+IMPORT_POINTS = [point for point in POINTS if not point.startswith(("trash.", "purge."))]
 
 
 def test_every_point_is_reached_somewhere() -> None:

@@ -86,6 +86,7 @@ ACTIONS: dict[str, Callable[[Archive], Any]] = {
     "remove": lambda a: a.remove(UID),
     "restore": lambda a: a.restore(UID),
     "trash": lambda a: a.trash(),
+    "empty_trash": lambda a: a.empty_trash(),
     "imports": lambda a: a.imports(),
     "quarantine": lambda a: a.quarantine(),
     "status": lambda a: a.status(),

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from pacs_panel.archive import Archive
+from pacs_panel.errors import ArchiveError
+from pacs_panel.storage import layout
 from pacs_panel.testing import encode
-from tests.archive.made import changed, ct, frames, opened, put, studies
+from tests.archive.importing import ended, start, take_in
+from tests.archive.made import assert_whole, changed, ct, frames, opened, put, studies
+
+pytestmark = pytest.mark.slow
 
 SERIES = ct(3)
 ONE = SERIES.datasets[0]
@@ -44,6 +54,56 @@ def test_a_new_index_agrees_with_the_old(tmp_path: Path) -> None:
     with opened(tmp_path / "archive") as archive:
         archive.reindex()
         assert archive.status()["instances"] == 8
+
+
+def test_an_index_of_another_version_is_made_anew(tmp_path: Path) -> None:
+    with opened(tmp_path / "archive") as archive:
+        archive.ingest(put(tmp_path / "in", *SERIES.datasets), collection="lung")
+        before = frames(archive), versions(archive)
+    with closing(sqlite3.connect(tmp_path / "archive" / layout.INDEX)) as index:
+        index.execute("PRAGMA user_version = 12")
+    with opened(tmp_path / "archive") as archive:
+        for use in (archive.status, lambda: archive.ingest(tmp_path / "in"), lambda: archive.search().count()):
+            with pytest.raises(ArchiveError, match=r"another version.*pacs-panel reindex"):
+                use()
+        assert archive.reindex().accepted == 3
+        assert (frames(archive), versions(archive)) == before
+        assert archive.ingest(tmp_path / "in").duplicates == 3
+
+
+def test_nothing_is_imported_while_the_index_is_missing(tmp_path: Path) -> None:
+    """Otherwise everything would be kept a second time."""
+    folder = put(tmp_path / "in", *SERIES.datasets)
+    with opened(tmp_path / "archive") as archive:
+        archive.ingest(folder)
+        size = sum(path.stat().st_size for path in archive.root.glob("originals/**/*.tar"))
+    for file in (tmp_path / "archive").glob("index.sqlite*"):
+        file.unlink()
+    with opened(tmp_path / "archive") as archive:
+        for use in (lambda: archive.ingest(folder), archive.recover):
+            with pytest.raises(ArchiveError, match=r"index is missing.*pacs-panel reindex"):
+                use()
+        assert list((archive.root / "incoming").iterdir()) == []
+        assert archive.reindex().accepted == 3
+        assert archive.ingest(folder).duplicates == 3
+        assert sum(path.stat().st_size for path in archive.root.glob("originals/**/*.tar")) == size
+
+
+def test_what_an_interrupted_import_left_does_not_hide_that_the_index_is_missing(tmp_path: Path) -> None:
+    truth = studies(tmp_path / "in", series=1)
+    (tmp_path / "one").mkdir()
+    first = sorted((tmp_path / "in").rglob("*.dcm"))[0]
+    first.rename(tmp_path / "one" / "0.dcm")
+    with opened(tmp_path / "archive") as archive:
+        archive.ingest(tmp_path / "one", build=False)
+    assert ended(start(take_in, tmp_path / "archive", tmp_path / "in", 0, "admit.committed")) == -signal.SIGKILL
+    for file in (tmp_path / "archive").glob("index.sqlite*"):
+        file.unlink()
+    with opened(tmp_path / "archive") as archive:
+        with pytest.raises(ArchiveError, match="reindex"):
+            archive.ingest(tmp_path / "one")
+        archive.reindex()
+        assert_whole(archive, truth)
 
 
 def test_what_came_again_after_its_removal_stays_visible(archive: Archive, tmp_path: Path) -> None:

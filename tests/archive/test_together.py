@@ -13,6 +13,8 @@ from pacs_panel.storage.files import lock
 from tests.archive.importing import ended, start, take_in_together
 from tests.archive.made import assert_whole, opened, studies
 
+pytestmark = pytest.mark.slow
+
 
 def test_two_imports_at_once_take_in_the_union_once(tmp_path: Path) -> None:
     truth = studies(tmp_path / "one", series=4)

@@ -112,7 +112,7 @@ def test_charset_is_encoding() -> None:
 
 
 def test_undecodable_pixels_are_equal_only_byte_for_byte() -> None:
-    ds = sample(BitsAllocated=12)
+    ds = sample(BitsAllocated=13)
     a = written(ds)
     change_pixel(ds)
     assert same_meaning(a, a, SETTINGS)
@@ -155,6 +155,10 @@ def test_what_follows_the_pixel_data_counts() -> None:
     signature = Dataset()
     signature.DigitalSignatureUID = "1.2.3"
     signed.DigitalSignaturesSequence = [signature]
-    for syntax in (signed.file_meta.TransferSyntaxUID, ImplicitVRLittleEndian):
+    for syntax in (signed.file_meta.TransferSyntaxUID, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian):
         assert not same_meaning(plain, encode(signed, syntax), Settings())
         assert same_meaning(encode(signed), encode(signed, syntax), Settings())
+    other = dcmread(BytesIO(encode(signed)))
+    other.DigitalSignaturesSequence[0].DigitalSignatureUID = "1.2.4"
+    deflated = [encode(dataset, DeflatedExplicitVRLittleEndian) for dataset in (signed, other)]
+    assert not same_meaning(*deflated, Settings())

@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 import threading
+from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -34,6 +35,27 @@ def test_local_ones_are_not(path: str) -> None:
     refuse_network(Path(path), MOUNTS)
 
 
+def test_another_version_is_refused_until_it_is_renewed(tmp_path: Path) -> None:
+    path = tmp_path / "index.sqlite"
+    with Index(path) as index:
+        index.add([arrival()])
+        before = index.change()
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript("ALTER TABLE series RENAME TO of_old; PRAGMA user_version = 12")
+    with Index(path) as one, Index(path) as other:
+        for use in (one.status, one.clear, lambda: one.add([arrival()]), other.change):
+            with pytest.raises(ArchiveError, match=r"another version.*pacs-panel reindex"):
+                use()
+        one.renew()
+        assert one.is_empty()
+        assert other.change() > before
+        one.add([arrival()])
+        one.renew()
+        assert other.object("1.2.1.1.1") == one.object("1.2.1.1.1")
+    with closing(sqlite3.connect(path)) as made:
+        assert made.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 def write(path: Path, start: object, series: int, batches: int) -> None:
     """In another process: batches of arrivals, once everybody is ready."""
     start.wait()  # type: ignore[attr-defined]
@@ -42,6 +64,7 @@ def write(path: Path, start: object, series: int, batches: int) -> None:
             index.add([arrival(20 * batch + n, series, received=batch) for n in range(20)])
 
 
+@pytest.mark.slow
 def test_two_processes_make_and_write_one_index_at_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(3)
@@ -67,6 +90,7 @@ def die(path: Path, ready: Connection) -> None:
         ready.recv()
 
 
+@pytest.mark.slow
 def test_a_process_killed_amid_a_transaction_leaves_the_index_sound(tmp_path: Path) -> None:
     path = tmp_path / "index.sqlite"
     with Index(path) as index:
@@ -86,6 +110,7 @@ def test_a_process_killed_amid_a_transaction_leaves_the_index_sound(tmp_path: Pa
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+@pytest.mark.slow
 def test_threads_share_an_index(tmp_path: Path) -> None:
     with Index(tmp_path / "index.sqlite") as index:
         failures: list[BaseException] = []

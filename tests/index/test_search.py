@@ -111,6 +111,7 @@ def asked_values() -> st.SearchStrategy[tuple[str, object]]:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=250)
 @given(asked=st.lists(asked_values(), min_size=1, max_size=2).map(dict))
 def test_sql_and_memory_agree(many: Index, series_rows: list[dict], asked: dict) -> None:
@@ -126,6 +127,7 @@ def test_sql_and_memory_agree(many: Index, series_rows: list[dict], asked: dict)
     asked=st.lists(asked_values(), min_size=1, max_size=2).map(dict),
     level=st.sampled_from(["patient", "study", "instance"]),
 )
+@pytest.mark.slow
 def test_other_levels_follow_from_the_series(many: Index, series_rows: list[dict], asked: dict, level: Level) -> None:
     """Above: there is such a series; below: it belongs to such a series."""
     wanted = criteria(level, **asked)
@@ -141,6 +143,7 @@ def test_other_levels_follow_from_the_series(many: Index, series_rows: list[dict
     assert found.count() == len(expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(asked=st.lists(asked_values(), max_size=1).map(dict))
 def test_scope_is_met_together_with_what_is_asked(many: Index, series_rows: list[dict], asked: dict) -> None:
@@ -167,6 +170,7 @@ ORDERS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(order=ORDERS, size=st.integers(1, 50))
 def test_pages_put_together_are_the_list(many: Index, order: list, size: int) -> None:

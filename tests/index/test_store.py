@@ -340,13 +340,6 @@ def test_pickles_as_its_path(index: Index) -> None:
         assert again.settings == index.settings
 
 
-def test_another_version_is_refused(index: Index) -> None:
-    with index.database.write() as connection:
-        connection.exec_driver_sql("PRAGMA user_version = 12")
-    with pytest.raises(ArchiveError, match="another version"):
-        Index(index.database.path)
-
-
 def test_garbage_is_refused(tmp_path: Path) -> None:
     (tmp_path / "index.sqlite").write_bytes(b"not a database at all " * 500)
     with pytest.raises(ArchiveError, match="reindex"):

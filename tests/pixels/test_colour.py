@@ -10,9 +10,8 @@ import pytest
 from pydicom.encaps import encapsulate
 
 from pacs_panel.dicom import header
-from pacs_panel.errors import BadPixels
 from pacs_panel.model import ImageHeader
-from pacs_panel.pixels import decode, fragments
+from pacs_panel.pixels import decode
 from pacs_panel.settings import Settings
 from tests.dicom.objects import dataset, written
 
@@ -83,30 +82,3 @@ def test_frames_of_single_bits_are_not_aligned() -> None:
     data = written(ds)
     for index in range(3):
         np.testing.assert_array_equal(decode.frame(image(data), data, index), bits[index])
-
-
-# -- fragments ---------------------------------------------------------------------------------------------------------
-
-STREAMS = [b"\xff\xd8\xff" + bytes([n]) * 20 + b"\xff\xd9" for n in range(4)]
-
-
-@pytest.mark.parametrize("split", [1, 3])
-@pytest.mark.parametrize("table", [True, False])
-def test_frames_by_fragments(split: int, table: bool) -> None:
-    data = b"head" + encapsulate(STREAMS, fragments_per_frame=split, has_bot=table)
-    for index, stream in enumerate(STREAMS):
-        found = fragments.frame(io.BytesIO(data), 4, 4, index)
-        assert found.rstrip(b"\0") == stream
-
-
-def test_fragments_that_tell_no_frames() -> None:
-    data = encapsulate([b"abcdefgh"], fragments_per_frame=2, has_bot=False)
-    assert fragments.frame(data, 0, 1, 0) == b"abcdefgh"
-    with pytest.raises(BadPixels, match="2 fragments cannot be told apart into 3 frames"):
-        fragments.frame(data, 0, 3, 0)
-
-
-def test_a_fragment_that_claims_more_than_there_is() -> None:
-    data = bytes.fromhex("feff00e000000000feff00e0ffffff7f") + b"short"
-    with pytest.raises(BadPixels, match="the file ends"):
-        fragments.frame(data, 0, 1, 0)

@@ -6,7 +6,6 @@ import io
 import os
 import struct
 import tracemalloc
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydicom import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels import pixel_array
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -30,7 +28,7 @@ from pydicom.uid import (
 )
 
 from pacs_panel.dicom import header
-from pacs_panel.errors import BadPixels, Rejected, TooLarge
+from pacs_panel.errors import BadPixels, TooLarge
 from pacs_panel.model import ImageHeader
 from pacs_panel.pixels import decode
 from pacs_panel.settings import Settings
@@ -175,44 +173,6 @@ def test_mammogram(data: Path) -> None:
     assert (pixels.shape, int(pixels.max()), int(pixels.sum())) == ((3062, 2394), 3471, 5497827292)
 
 
-UNDECODABLE = {  # a damaged codestream, a file cut short, and two without rows and columns
-    "JPEG2000-embedded-sequence-delimiter.dcm",
-    "MR_truncated.dcm",
-    "meta_missing_tsyntax.dcm",
-    "nested_priv_SQ.dcm",
-}
-
-
-def test_real_frames_are_what_pydicom_decodes(data: Path) -> None:
-    """First and last frame of every image that pydicom can decode; the others decode, too, but for four."""
-    compared, failed = 0, set()
-    for path in sorted((data / "pydicom_test_files").iterdir()) + sorted(
-        (data / "syntaxes_multiframe_small").iterdir()
-    ):
-        content = path.read_bytes()
-        try:
-            found = image(content)
-        except (Rejected, AssertionError):
-            continue
-        for index in {0, found.frames - 1}:
-            try:
-                ours = decode.frame(found, content, index)
-            except BadPixels:
-                failed.add(path.name)
-                continue
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    theirs = pixel_array(path, index=index)
-            except Exception:  # no decoder there
-                continue
-            np.testing.assert_array_equal(ours, theirs, err_msg=path.name)
-            assert ours.dtype == theirs.dtype.newbyteorder("=")
-            compared += 1
-    assert compared > 90
-    assert failed <= UNDECODABLE
-
-
 # -- what cannot be decoded --------------------------------------------------------------------------------------------
 
 VALUES = np.arange(12, dtype=np.uint16).reshape(3, 4)
@@ -225,12 +185,12 @@ PLAIN = written(with_pixels(VALUES))
         ({"rows": 65535, "columns": 65535}, TooLarge, "8589672450 bytes"),
         ({"rows": 4}, BadPixels, "has 24 bytes, 32 are needed"),
         ({"rows": 0}, BadPixels, "no image"),
-        ({"frames": 2}, BadPixels, "48 are needed"),
-        ({"bits_allocated": 12}, BadPixels, "12 allocated"),
+        ({"bits_allocated": 10}, BadPixels, "10 allocated"),
+        ({"bits_allocated": 16, "bits_stored": 0}, BadPixels, "0 bits stored in 16"),
         ({"samples": 7}, BadPixels, "7 samples"),
         ({"pixel_length": 0}, BadPixels, "no pixel data"),
         ({"transfer_syntax": RLELossless}, BadPixels, "fixed length"),
-        ({"pixel_length": -1, "transfer_syntax": "1.2.840.10008.1.2.4.102"}, BadPixels, "fragment"),
+        ({"pixel_length": -1, "transfer_syntax": RLELossless}, BadPixels, "fragment"),
         ({"pixel_offset": 10**6}, BadPixels, "the file ends 24 bytes"),
     ],
 )

@@ -59,6 +59,7 @@ def run_command(capsys: pytest.CaptureFixture[str]) -> Callable[[str, str], None
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("workspace")
 def test_readme_examples_run(run_command):
     """Python blocks share one namespace, console blocks one folder, and all run in the order in which they stand."""
@@ -125,6 +126,7 @@ def test_every_command_has_help_and_an_example():
         assert own, f"{PROGRAM} {name} has no example in its epilog"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("workspace")
 def test_the_commands_examples_run(run_command):
     """In the order of the commands, in one folder: what ``import`` takes in, ``search`` finds."""

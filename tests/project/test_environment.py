@@ -82,6 +82,7 @@ def test_the_python_asked_for_is_the_one_looked_for():
     assert f"--python-version {low}" in (ROOT / "Makefile").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_what_is_imported_is_asked_for_and_what_is_asked_for_imported():
     """The package itself needs no more than its own dependencies, and none of them for nothing."""
     libraries = {found.target.partition(".")[0] for found in read_imports(read_sources())}

@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "dicom": BASICS | {"pixels"},  # whether two encodings mean the same, is a question about their pixels, too
     **dict.fromkeys(STAGES, FOUNDATION),
     "pipeline": FOUNDATION | STAGES,
-    "scoped": FOUNDATION | STAGES,
+    "scoped": FOUNDATION | STAGES | {"pipeline"},
     "upkeep": FOUNDATION | STAGES | {"pipeline", "scoped"},
     **dict.fromkeys(JOINED, FOUNDATION | STAGES | {"pipeline"} | BELOW_JOINED),
     **dict.fromkeys(ABOVE, FOUNDATION | JOINED),
@@ -71,12 +71,13 @@ HOMES: dict[str, set[str]] = {
     "PIL": {"pixels"},
     "pydicom": {"dicom", "pixels", "overlay", "privacy", "testing"},
     "pynetdicom": {"serve.dimse"},
+    "scipy": {"volume", "overlay"},
     "sqlalchemy": {"index", "records"},
     "sqlite3": {"index", "records"},
     "starlette": {"serve"},
     "tornado": {"serve"},
     "uvicorn": {"serve"},
-    "xarray": {"volume", "overlay", "analyse", "archive", "cohort", "catalog"},
+    "xarray": {"volume", "overlay", "analyse", "scoped", "archive", "cohort", "catalog"},
     "zarr": {"volume"},
 }
 

@@ -137,6 +137,7 @@ def test_a_zip64_directory_that_claims_the_impossible(tmp_path: Path) -> None:
     assert (taken, refused) == ({}, {f"{path}!a": "unreadable", str(path): "truncated archive"})
 
 
+@pytest.mark.slow
 def test_many_members_take_constant_memory(tmp_path: Path) -> None:
     peaks = []
     for count in (100, 5_000):

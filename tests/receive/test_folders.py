@@ -144,6 +144,7 @@ def test_paths_are_asked_for_one_by_one(tmp_path: Path) -> None:
     assert [isinstance(next(stream), Refusal) for _ in range(3)] == [True] * 3
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_folders_files(tmp_path: Path) -> None:
     for folder in range(20):
         written(tmp_path / str(folder), {f"{number:04}": b"" for number in range(100)})

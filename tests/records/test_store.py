@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, inspect
 from pacs_panel.errors import ArchiveError, NotFound
 from pacs_panel.records import schema
 from pacs_panel.records.store import Records
-from pacs_panel.records.values import Reference, Session, Trashed
+from pacs_panel.records.values import Reference, Rewrite, Session, Trashed
 
 REFERENCE = Reference("/data/a.dcm", 0, 900, 900, 5, "f", "d", "lung", 7)
 
@@ -62,6 +62,33 @@ def test_trash(records: Records) -> None:
         records.restore("series", "k")
 
 
+def test_what_was_removed_for_good(records: Records) -> None:
+    one, two = Trashed("series", "k", 5, "local"), Trashed("instance", "1.2.3", 4, "local")
+    for each in (one, two):
+        records.trash(each)
+    records.purge([one])
+    assert (records.trashed(), records.purged()) == ([two], [one])
+    again = replace(two, at=6)
+    records.trash(again)
+    records.purge([two])  # it was removed anew meanwhile
+    assert (records.trashed(), records.purged()) == ([again], [two, one])
+
+
+def test_references_are_forgotten_by_place_and_arrival(records: Records) -> None:
+    records.refer([REFERENCE])
+    assert records.forget([(REFERENCE.path, REFERENCE.offset, REFERENCE.received - 1)]) == []
+    assert records.forget([(REFERENCE.path, REFERENCE.offset, REFERENCE.received)]) == [REFERENCE]
+    assert list(records.references()) == []
+
+
+def test_rewrites(records: Records) -> None:
+    one, two = Rewrite("k/s-2", "k/s-1", "k"), Rewrite("l/s-3", "", "l")
+    records.begin_rewrites([two, one])
+    assert records.rewrites() == [one, two]
+    records.end_rewrites([one])
+    assert records.rewrites() == [two]
+
+
 def test_migrations_lead_to_the_tables(records: Records) -> None:
     found = inspect(create_engine(f"sqlite:///{records.path}"))
     assert set(found.get_table_names()) == set(schema.metadata.tables)
@@ -95,6 +122,7 @@ def write(path: Path, start: object, name: str) -> None:
         records.begin(Session(f"{name}{number}", "folder", "", number))
 
 
+@pytest.mark.slow
 def test_two_processes_make_and_write_them_at_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(2)

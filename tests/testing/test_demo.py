@@ -22,6 +22,8 @@ from pacs_panel.testing import (
     write_small_files,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:

@@ -187,6 +187,7 @@ spacings = st.floats(0.1, 12)
     origin=st.tuples(*[st.floats(-900, 900)] * 3),
     backwards=st.booleans(),
 )
+@pytest.mark.slow
 def test_any_orientation_spacing_and_origin_can_be_asked_for(
     turn: tuple[float, float, float], spacing: tuple[float, float, float], origin: tuple[float, float, float],
     backwards: bool,

@@ -1,20 +1,21 @@
-"""One store, opened by other people's readers: OME-Zarr's, and plain xarray."""
+"""One store, opened by other people's readers: OME-Zarr's, and plain xarray.
+
+Each is imported by its own test: together they take seconds, which a run without these tests would pay too.
+"""
 
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import ngff_zarr
 import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from ome_zarr.io import parse_url
-from ome_zarr.reader import Reader
-from ome_zarr_models.v05 import Image
 
 from pacs_panel.testing import PhantomSeries, ct_missing_slice, ct_phantom, ct_tilted, mr_4d, mr_oblique
 from tests.volume.kept import built
+
+pytestmark = pytest.mark.slow
 
 SIZE = {"rows": 150, "columns": 140, "slices": 10, "spacing": (1.0, 0.8, 0.9)}
 
@@ -44,6 +45,8 @@ def expected_shapes(series: PhantomSeries) -> list[tuple[int, ...]]:
 
 
 def test_ome_zarr_models(stack: tuple[Path, PhantomSeries]) -> None:
+    from ome_zarr_models.v05 import Image
+
     path, series = stack
     image = Image.from_zarr(zarr.open_group(path, mode="r"))
     multiscale = image.ome_attributes.multiscales[0]
@@ -57,6 +60,9 @@ def test_ome_zarr_models(stack: tuple[Path, PhantomSeries]) -> None:
 
 
 def test_ome_zarr(stack: tuple[Path, PhantomSeries]) -> None:
+    from ome_zarr.io import parse_url
+    from ome_zarr.reader import Reader
+
     path, series = stack
     location = parse_url(path, mode="r")
     assert location is not None
@@ -66,6 +72,8 @@ def test_ome_zarr(stack: tuple[Path, PhantomSeries]) -> None:
 
 
 def test_ngff_zarr(stack: tuple[Path, PhantomSeries]) -> None:
+    import ngff_zarr
+
     path, series = stack
     image = ngff_zarr.from_ngff_zarr(str(path)).images[0]
     assert tuple(image.dims)[-3:] == ("z", "y", "x")

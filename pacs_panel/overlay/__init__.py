@@ -1,0 +1,1 @@
+"""Objects that speak of images: segmentations, structures, doses, and documents."""

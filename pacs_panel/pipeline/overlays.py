@@ -1,0 +1,92 @@
+"""What speaks of the images of a stack: found among kept objects, and opened on the stack's grid."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from pacs_panel.errors import PacsPanelError
+from pacs_panel.keep.originals import open_original
+from pacs_panel.model import Kept, Stack
+from pacs_panel.overlay.frames import OverlayFrames, is_overlay, open_overlay
+from pacs_panel.overlay.planes import OverlayPlanes
+from pacs_panel.overlay.references import match, refers
+from pacs_panel.settings import Settings
+
+MODALITIES = ("SEG", "RTSTRUCT", "RTDOSE")
+AT_HAND = 8  # stacks whose overlays stay open
+
+Opened = Mapping[str, OverlayFrames]
+"""SOP Instance UID to what lies on the stack; empty for the overlay planes of the images themselves."""
+
+
+class OpenOverlays:
+    """Overlays that were opened lately, stack by stack. Threads may share it."""
+
+    def __init__(self, root: Path, settings: Settings, most: int = AT_HAND) -> None:
+        self.root, self.settings, self.most = root, settings, most
+        self._held: OrderedDict[tuple[Any, ...], Opened] = OrderedDict()
+        self._lock = Lock()
+
+    def of(
+        self, series_uid: str, stack: Stack, images: Callable[[], Sequence[Kept]], speaking: Iterable[Kept]
+    ) -> Opened:
+        """What lies on a stack.
+
+        Parameters
+        ----------
+        series_uid : str
+            Series Instance UID of the images.
+        images : callable
+            Gives the series' objects, if they are needed.
+        speaking : iterable of Kept
+            Objects that might.
+        """
+        candidates = [kept for kept in speaking if is_overlay(kept.sop_class_uid)]
+        name = (series_uid, stack.members, *(kept.digests.dataset for kept in candidates))
+        with self._lock:
+            if name not in self._held:
+                self._held[name] = {**self._planes(stack, images()), **self._lying(series_uid, stack, candidates)}
+            self._held.move_to_end(name)
+            while len(self._held) > self.most:
+                self._held.popitem(last=False)  # its files close with the last who reads them
+            return self._held[name]
+
+    def close(self) -> None:
+        """Close all files."""
+        with self._lock:
+            for opened in self._held.values():
+                for one in opened.values():
+                    one.close()
+            self._held.clear()
+
+    def _lying(self, series_uid: str, stack: Stack, candidates: Iterable[Kept]) -> dict[str, OverlayFrames]:
+        found = {}
+        for kept in candidates:
+            opener = partial(open_original, self.root, kept.location)
+            try:
+                with opener() as source:
+                    referred = refers(source, self.settings)
+                if match(referred, stack.members, stack.passport.frame_of_reference, series_uid):
+                    found[kept.sop_instance_uid] = open_overlay(opener, kept, stack, self.settings)
+            except (PacsPanelError, OSError):
+                continue  # it is of other images, or damaged: its own page says so
+        return found
+
+    def _planes(self, stack: Stack, images: Sequence[Kept]) -> dict[str, OverlayFrames]:
+        """Overlay planes of the images, looked for in the first: scanners write them into all of a series or none."""
+        by_uid = {kept.sop_instance_uid: kept for kept in images}
+
+        def opener(uid: str) -> Any:
+            return open_original(self.root, by_uid[uid].location)
+
+        try:
+            first = Stack(stack.passport, stack.members[:1])
+            OverlayPlanes(opener, by_uid, first, self.settings)
+            return {"": OverlayFrames(OverlayPlanes(opener, by_uid, stack, self.settings), stack)}
+        except (PacsPanelError, OSError):
+            return {}

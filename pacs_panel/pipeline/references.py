@@ -1,0 +1,31 @@
+"""What arriving objects name, for the index."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from pacs_panel.dicom.kind import kind
+from pacs_panel.errors import Rejected
+from pacs_panel.index.mention import Mention
+from pacs_panel.model import Header
+from pacs_panel.overlay.documents.links import links
+from pacs_panel.overlay.references import refers
+from pacs_panel.settings import Settings
+
+
+def mentions(source: BinaryIO, head: Header, settings: Settings) -> tuple[Mention, ...]:
+    """What an object names, unless volumes are made of it: images name too much that nobody asks for.
+
+    Nothing is refused for its references: where they cannot be read, there are none.
+    """
+    uid, modality = head.identity.sop_instance_uid, str(head.values.get("Modality", ""))
+    if kind(head.identity.sop_class_uid, modality, head.image).volume:
+        return ()
+    try:
+        referred = refers(source, settings)
+    except Rejected:
+        return ()
+    return tuple(
+        Mention(link.target, link.level, link.role, link.sop_class_uid, link.series_uid)
+        for link in links({uid: referred})
+    )
