@@ -242,9 +242,13 @@ class Archive(Upkeep):
     def view(self, uid: str, stack: int | None = None) -> Any:
         """The dashboard's viewer of a series, for a notebook cell."""
         from pacs_panel.view.image.viewer import image_view
+        from pacs_panel.view.overlay.stored import StackOverlays
         from pacs_panel.view.stack import stack_frames
 
-        return image_view(stack_frames(self, uid, stack), transport="message")
+        frames = stack_frames(self, uid, stack)
+        built = not frames.meta().revision.startswith(PREFIX)
+        overlays = StackOverlays(self, str(self.find(uid)["key"]), stack or 0) if built else None
+        return image_view(frames, transport="message", overlays=overlays)
 
     def export(self, uid: str, target: str | Path, form: str = "dicom") -> list[Path]:
         """Write a series to files: the received bytes, or its volumes.

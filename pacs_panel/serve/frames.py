@@ -1,6 +1,8 @@
-"""Frames over HTTP: stored values of planes and volumes, and thumbnails.
+"""Frames over HTTP: stored values of planes and volumes, what lies over them, and thumbnails.
 
-The revision stands in every address, so what is behind an address never changes, and a browser keeps it.
+The revision stands in every address, so what is behind the address of a frame never changes, and a browser keeps it.
+Overlays come, go and are replaced while the images stay: a browser asks for them each time, and is told where what it
+has still holds.
 """
 
 from __future__ import annotations
@@ -8,8 +10,9 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from hashlib import sha256
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from fastapi import APIRouter, Depends, Request, Response
@@ -18,12 +21,17 @@ from fastapi.responses import JSONResponse
 from pacs_panel.archive import Archive
 from pacs_panel.errors import NotFound
 from pacs_panel.storage import layout
+from pacs_panel.view.colour import in_colour
+from pacs_panel.view.overlay.source import encode_contours, encode_plane, encode_told
+from pacs_panel.view.overlay.stored import HasOverlays, StackOverlays
 from pacs_panel.view.source import StoredFrames, encode
 from pacs_panel.view.stack import stack_frames
 
 AT_HAND = 64  # stacks that stay open
+LOOK_AGAIN = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
 KEEP = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 NAME = re.compile(r"[a-z2-7]{26}")
+NO_UID = "planes"
 STACK = "/frames/{series}/{revision}/{stack}"
 
 Asking = Callable[..., Archive]
@@ -49,7 +57,7 @@ class OpenStacks:
             if name in self._held:
                 self._held.move_to_end(name)
                 return self._held[name]
-        frames = archive.open_frames(series, stack, revision)
+        frames = in_colour(archive.open_frames(series, stack, revision))
         with self._lock:
             self._held[name] = frames
             while len(self._held) > self.most:
@@ -72,6 +80,7 @@ def frame_routes(asking: Asking) -> APIRouter:
         with ``?extra=0,1``; raw little-endian values in C order), and ``/thumbnails/{series}/{revision}.png``.
     """
     routes, opened = APIRouter(), OpenStacks()
+    routes.include_router(overlay_routes(asking))
     as_asking: Any = Depends(asking)
 
     @routes.get(f"{STACK}/meta.json")
@@ -108,6 +117,67 @@ def frame_routes(asking: Asking) -> APIRouter:
     return routes
 
 
+def overlay_routes(asking: Asking) -> APIRouter:
+    """The routes by which the viewer asks for what lies over a stack.
+
+    Parameters
+    ----------
+    asking : callable
+        As for `frame_routes`.
+
+    Returns
+    -------
+    APIRouter
+        ``/frames/{series}/{revision}/{stack}/overlays.json``, ``…/overlay/{sop}/{layer}/{axis}/{index}`` (raw
+        little-endian uint8, uint16 or float32, told apart by their size; empty where all are 0), and
+        ``…/contours/{sop}/{index}.json``; ``planes`` stands for an overlay without a UID.
+    """
+    routes = APIRouter()
+    as_asking: Any = Depends(asking)
+
+    @routes.get(f"{STACK}/overlays.json")
+    def overlays(request: Request, series: str, revision: str, stack: int, archive: Archive = as_asking) -> Response:
+        return _newest(request, encode_told(_over(archive, series, revision, stack)), "application/json")
+
+    @routes.get(f"{STACK}/contours/{{sop}}/{{index}}.json")
+    def contours(
+        request: Request, series: str, revision: str, stack: int, sop: str, index: int, archive: Archive = as_asking
+    ) -> Response:
+        found = _over(archive, series, revision, stack).contours(_uid(sop), index)
+        return _newest(request, encode_contours(found), "application/json")
+
+    @routes.get(f"{STACK}/overlay/{{sop}}/{{layer}}/{{axis}}/{{index}}")
+    def plane(
+        request: Request, series: str, revision: str, stack: int, sop: str, layer: int, axis: int, index: int,
+        archive: Archive = as_asking,
+    ) -> Response:  # fmt: skip
+        found = _over(archive, series, revision, stack).plane(_uid(sop), layer, axis, index)
+        return _newest(request, encode_plane(found), "application/octet-stream")
+
+    return routes
+
+
+def _over(archive: Archive, series: str, revision: str, stack: int) -> StackOverlays:
+    key = str(archive.find(series)["key"])
+    if archive.revision(key).revision != revision:
+        raise NotFound(f"series {key} is of another revision by now")
+    return StackOverlays(cast(HasOverlays, archive), key, stack)
+
+
+def _uid(sop: str) -> str:
+    """The overlay planes of the images themselves are an overlay without a UID."""
+    return "" if sop == NO_UID else sop
+
+
+def _newest(request: Request, content: bytes, media_type: str) -> Response:
+    """An answer that a browser may keep, but asks after each time: its tag is of what it holds."""
+    tag = f'"{sha256(content).hexdigest()[:32]}"'
+    headers = LOOK_AGAIN | {"ETag": tag}
+    if tag in _had(request):
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=media_type, headers=headers)
+
+
 def numbers(text: str) -> tuple[int, ...]:
     """An index along extra dimensions, from ``"0,3"``.
 
@@ -132,8 +202,11 @@ def _headers(request: Request) -> dict[str, str]:
 
 def _unchanged(request: Request) -> Response | None:
     """The short answer to a browser that has it already; the address says all, and it has been looked up by now."""
-    asked = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    return Response(status_code=304, headers=_headers(request)) if _tag(request) in asked else None
+    return Response(status_code=304, headers=_headers(request)) if _tag(request) in _had(request) else None
+
+
+def _had(request: Request) -> set[str]:
+    return {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
 
 
 def _tag(request: Request) -> str:

@@ -10,10 +10,9 @@ one of the three space axes and keeps the other two in order: axis 0 gives ``(ro
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from pacs_panel.errors import BadPixels, NotFound
 from pacs_panel.geometry import plane as planes
 from pacs_panel.geometry.plane import View
 from pacs_panel.model import Dimension, Passport, Vector
+from pacs_panel.view.extra import name_words, value_words
 
 Matrix = tuple[tuple[float, ...], ...]
 Triple = tuple[int, int, int]
@@ -91,6 +91,10 @@ class StackMeta:
         The passport's.
     title : tuple of str
         What stands above the image, most general first.
+    frame_time : float, optional
+        ms from one frame to the next, as they were recorded.
+    slices_are : str
+        What the planes of axis 0 are called: ``slice``, or ``frame`` where they follow one another in time.
     """
 
     series_key: str
@@ -115,6 +119,8 @@ class StackMeta:
     verdict: str = "stack"
     reason: str = ""
     title: tuple[str, ...] = ()
+    frame_time: float | None = None
+    slices_are: Literal["slice", "frame"] = "slice"
 
     @property
     def shape(self) -> Triple:
@@ -136,6 +142,9 @@ class StackMeta:
         data["shape"] = self.shape
         for number, level in enumerate(data["levels"]):
             level["affine"] = self.level_affine(number)
+        for told, dimension in zip(data["dimensions"], self.dimensions, strict=True):
+            told["title"] = name_words(dimension)
+            told["words"] = [value_words(dimension, value) for value in dimension.values]
         return data
 
 
@@ -157,17 +166,17 @@ def describe(passport: Passport, levels: Sequence[Level] = (), **facts: Any) -> 
         positions=passport.positions if passport.verdict == "irregular" else (),
         spacing=passport.spacing,
         calibration=passport.calibration,
-        views=_views(passport, facts.get("samples", 1)),
+        views=_views(passport),
         verdict=passport.verdict,
         reason=passport.reason,
         **facts,
     )
 
 
-def _views(passport: Passport, samples: int) -> tuple[View, ...]:
+def _views(passport: Passport) -> tuple[View, ...]:
     if passport.affine is None:
         return ()
-    if passport.verdict in ("regular", "sheared") and min(passport.shape) > 1 and samples == 1:
+    if passport.verdict in ("regular", "sheared") and min(passport.shape) > 1:
         return tuple(sorted(planes.views(passport.affine).values(), key=lambda view: view.axis))
     return (planes.view(passport.affine, 0),)
 
@@ -264,7 +273,10 @@ def meta_of(
 
 
 _OF_VALUES = frozenset(
-    {"dtype", "samples", "slope", "intercept", "unit", "windows", "voi_function", "padding", "photometric"}
+    {
+        *("dtype", "samples", "slope", "intercept", "unit", "windows", "voi_function", "padding", "photometric"),
+        *("frame_time", "slices_are"),
+    }
 )
 
 
@@ -303,80 +315,3 @@ def check_plane(meta: StackMeta, level: int, axis: int, index: int) -> None:
     size = meta.levels[level].shape[axis]
     if not 0 <= index < size:
         raise NotFound(f"no plane {index} on axis {axis}: level {level} has {size}")
-
-
-@dataclass
-class ArrayFrames:
-    """Frames of an array in memory, with coarser levels made as they are asked for.
-
-    Parameters
-    ----------
-    array : ndarray
-        Stored values, ``[*extra, slice, row, column]``, samples last where ``described.samples`` is 3.
-    described : StackMeta
-        Its levels are replaced by the array's own.
-    """
-
-    array: np.ndarray
-    described: StackMeta
-    _coarse: dict[tuple[int, tuple[int, ...]], np.ndarray] = field(default_factory=dict, repr=False)
-
-    def __post_init__(self) -> None:
-        space = self.array.ndim - len(self.described.dimensions) - (self.described.samples > 1)
-        if space != 3:
-            raise ValueError(f"expected 3 space dimensions, not {space}, in an array of shape {self.array.shape}")
-        first = len(self.described.dimensions)
-        slices, rows, columns = self.array.shape[first : first + 3]
-        levels = pyramid((slices, rows, columns)) if self.described.samples == 1 else (Level((slices, rows, columns)),)
-        self.described = replace(self.described, levels=levels, dtype=self.array.dtype.name)
-
-    def meta(self) -> StackMeta:
-        """What the frames are of."""
-        return self.described
-
-    def plane(self, level: int, axis: int, index: int, extra: tuple[int, ...] = ()) -> np.ndarray:
-        """Stored values of one plane; see `FrameSource.plane`."""
-        check_plane(self.described, level, axis, index)
-        return self.volume(level, extra).take(index, axis=axis)
-
-    def volume(self, level: int, extra: tuple[int, ...] = ()) -> np.ndarray:
-        """Stored values of a whole level; see `FrameSource.volume`."""
-        check_level(self.described, level)
-        check_extra(self.described, extra)
-        if level == 0:
-            return self.array[extra] if extra else self.array
-        if (level, extra) not in self._coarse:
-            self._coarse[level, extra] = halve(self.volume(level - 1, extra), self.described.padding)
-        return self._coarse[level, extra]
-
-
-def pyramid(shape: Triple, smallest: int = 64) -> tuple[Level, ...]:
-    """Levels by halving every axis that has more than one voxel, until the longest is no more than ``smallest``."""
-    levels = [Level(shape)]
-    while max(levels[-1].shape) > smallest:
-        last = levels[-1]
-        slices, rows, columns = (math.ceil(n / 2) for n in last.shape)
-        by = [f * (2 if n > 1 else 1) for f, n in zip(last.factors, last.shape, strict=True)]
-        levels.append(Level((slices, rows, columns), (by[0], by[1], by[2])))
-    return tuple(levels)
-
-
-def halve(array: np.ndarray, padding: tuple[float, float] | None = None) -> np.ndarray:
-    """Means of blocks of 2 along each axis, in the array's own type; padding takes no part in them.
-
-    The last block of an odd axis is a smaller one. A block of padding only stays padding.
-    """
-    pairs = [_halve(array[first : first + 2], padding) for first in range(0, len(array), 2)]
-    return np.concatenate(pairs)
-
-
-def _halve(array: np.ndarray, padding: tuple[float, float] | None) -> np.ndarray:
-    valid = np.ones(array.shape, bool) if padding is None else ~((array >= padding[0]) & (array <= padding[1]))
-    blocks, counts = np.where(valid, array, 0).astype(np.float64), valid.astype(np.float64)
-    for axis in range(array.ndim):
-        starts = np.arange(0, array.shape[axis], 2)
-        blocks, counts = (np.add.reduceat(a, starts, axis=axis) for a in (blocks, counts))
-    means = blocks / np.maximum(counts, 1)
-    if padding is not None:
-        means[counts == 0] = padding[0]
-    return (means if array.dtype.kind == "f" else np.rint(means)).astype(array.dtype)

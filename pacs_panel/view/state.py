@@ -25,12 +25,16 @@ class ViewState(param.Parameterized):
         default=None, allow_None=True, bounds=(0, None), inclusive_bounds=(False, True), doc="Window width."
     )
     invert = param.Boolean(default=False, doc="Whether grey is turned round.")
+    colours: str = param.Selector(default="grey", objects=["grey", "hot"], doc="What values are painted in.")  # type: ignore[assignment]
+    speed = param.Number(
+        default=None, allow_None=True, bounds=(0, None), inclusive_bounds=(False, True), doc="Frames/s of a cine."
+    )
     zoom = param.Number(default=1.0, bounds=(0.1, 64), doc="Magnification; 1 fits the plane into its pane.")
     layout = param.String(default="planes", doc="`planes`, or the name of the one plane that fills the viewer.")
 
     def look(self) -> dict[str, Any]:
         """The part that a viewer of one stack draws by, as plain JSON types."""
-        names = ("index", "extra", "center", "width", "invert", "zoom", "layout")
+        names = ("index", "extra", "center", "width", "invert", "colours", "speed", "zoom", "layout")
         return {name: getattr(self, name) for name in names}
 
     def take(self, values: Mapping[str, Any]) -> None:

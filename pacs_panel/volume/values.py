@@ -42,6 +42,8 @@ class Values:
         Planes that could not be decoded.
     frame_time : float, optional
         ms from image to image.
+    framed : bool
+        Planes are frames of multi-frame objects.
     pet : mapping
         What uptake values follow from, see `pacs_panel.pixels.suv.wanted`; empty where the images are no PET.
     """
@@ -58,6 +60,7 @@ class Values:
     tables: tuple[tuple[int, tuple[float, ...]] | None, ...] = ()
     blank: frozenset[int] = frozenset()
     frame_time: float | None = None
+    framed: bool = False
     pet: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -93,6 +96,7 @@ def of(images: Sequence[ImageHeader], modality: str = "", body_part: str = "") -
         samples=3 if colour else 1,
         tables=tuple(image.table for image in images) if any(image.table for image in images) else (),
         frame_time=middle.frame_time,
+        framed=middle.frames > 1,
     )
 
 
@@ -171,6 +175,7 @@ def facts(values: Values) -> dict[str, Any]:
         "padding": list(values.padding) if values.uniform and values.padding else None,
         "photometric": values.photometric,
         "frame_time": values.frame_time,
+        "slices_are": "frame" if values.framed else "slice",
         "pet": dict(values.pet),
     }
 

@@ -23,10 +23,24 @@ def painted(page: Any, plane: str, index: int | None, extra: str | None = None) 
 
 def grays(page: Any, plane: str) -> np.ndarray:
     """The canvas's own pixels: (rows, columns, 4)."""
+    return _pixels(page, f'canvas[data-plane="{plane}"]')
+
+
+def _pixels(page: Any, canvas: str) -> np.ndarray:
     read = """canvas => [canvas.height, canvas.width,
         [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]]"""
-    rows, columns, data = page.locator(f'canvas[data-plane="{plane}"]').evaluate(read)
+    rows, columns, data = page.locator(canvas).evaluate(read)
     return np.array(data).reshape(rows, columns, 4)
+
+
+def drawn(page: Any, plane: str, index: int) -> None:
+    """Wait until all that is to lie over that slice of a plane is drawn there."""
+    page.wait_for_selector(f'canvas[data-over="{plane}"][data-painted^="{index}|"]', state="attached")
+
+
+def overlay_pixels(page: Any, plane: str) -> np.ndarray:
+    """What lies over a plane, in the plane's own pixels: (rows, columns, 4), alpha 0 where nothing does."""
+    return _pixels(page, f'canvas[data-over="{plane}"]')
 
 
 def told(page: Any) -> dict[str, Any]:
@@ -59,3 +73,6 @@ def wait_for(page: Any, true: Callable[[], bool]) -> None:
             return
         page.evaluate("() => new Promise(requestAnimationFrame)")
     raise AssertionError("it never came true")
+
+
+PRESETS = "select[aria-label='Window preset']"

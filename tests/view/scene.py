@@ -9,11 +9,15 @@ import numpy as np
 from fastapi import FastAPI, Response
 
 from pacs_panel.errors import NotFound
-from pacs_panel.model import Dimension, Passport
-from pacs_panel.view.source import ArrayFrames, FrameSource, Level, describe, encode
+from pacs_panel.model import Dimension, Overlay, Passport, Segment
+from pacs_panel.view.arrays import ArrayFrames
+from pacs_panel.view.overlay.source import ArrayOverlays, OverlaySource, encode_contours, encode_plane, encode_told
+from pacs_panel.view.source import FrameSource, Level, describe, encode
 
 WINDOWS = ((40.0, 400.0, "Soft tissue"), (-600.0, 1500.0, "Lung"), (480.0, 2500.0, "Bone"))
 SPACING = (3.0, 0.8, 0.8)
+ECHOES = Dimension("echo", "EchoTime", (2.46, 4.92))
+B_VALUES = Dimension("b_value", "DiffusionBValue", (0.0, 500.0, 1000.0))
 
 
 def ct_values(shape: tuple[int, int, int] = (24, 64, 80)) -> np.ndarray:
@@ -78,17 +82,65 @@ def over_time(steps: int = 5) -> ArrayFrames:
     return ct(array, dimensions=(dimension,), series_key="times", intercept=0.0, windows=((250.0, 501.0, "All"),))
 
 
+def balls(shape: tuple[int, int, int], count: int) -> np.ndarray:
+    """A label volume: numbers from 1 up, each a ball of its own place and size, uint8."""
+    rng = np.random.default_rng(5)
+    z, y, x = (np.linspace(0, 1, n)[s] for n, s in zip(shape, np.ix_(*map(range, shape)), strict=True))
+    labels = np.zeros(shape, np.uint8)
+    for number in range(1, count + 1):
+        (cz, cy, cx), radius = rng.uniform(0.2, 0.8, 3), rng.uniform(0.05, 0.12)
+        labels[(z - cz) ** 2 + (y - cy) ** 2 + (x - cx) ** 2 < radius**2] = number
+    return labels
+
+
+def segments(count: int) -> tuple[Segment, ...]:
+    """Segments whose colours tell their numbers."""
+    return tuple(Segment(n, f"Part {n}", (250 - 2 * n, 40 + n, 5 * (n % 40)), "Tissue") for n in range(1, count + 1))
+
+
+SEG, RT, DOSE = "1.2.1", "1.2.2", "1.2.3"
+
+
+def box_overlays() -> ArrayOverlays:
+    """Over `ct`: two boxes that overlap, a square ring with a point, and a dose of 1 Gy a column."""
+    shape = ct_values().shape
+    one, other = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    one[10:15, 20:40, 30:50] = 1
+    other[10:15, 30:50, 40:60] = 2
+    ring = np.zeros(shape, np.uint8)
+    ring[11:14, 10:31, 10:31] = 3
+    ring[11:14, 16:25, 16:25] = 0
+    dose = np.broadcast_to(np.arange(80, dtype=np.float32), shape).copy()
+    dose[..., :5] = np.nan
+    square = [(10.0, 10.0), (30.0, 10.0), (30.0, 30.0), (10.0, 30.0)]
+    hole = [(16.0, 16.0), (24.0, 16.0), (24.0, 24.0), (16.0, 24.0)]
+    lines = [(3, np.array(square), True), (3, np.array(hole), True), (4, np.array([(60.0, 50.0)]), True)]
+    names = (Segment(3, "Ring", (255, 255, 0)), Segment(4, "Marker", (0, 255, 255)))
+    return ArrayOverlays(
+        {
+            Overlay(SEG, "s", "segmentation", "Two boxes", segments(2), layers=2, matched="It names these images."): [
+                one,
+                other,
+            ],
+            Overlay(RT, "r", "structures", "Contours", names, missing=("1.9",)): ring,
+            Overlay(DOSE, "d", "dose", "Plan", unit="Gy"): dose,
+        },
+        {(RT, index): lines for index in range(11, 14)},
+    )
+
+
 class Shelf:
-    """Sources by what stands in their addresses."""
+    """Sources, and what lies over them, by what stands in their addresses."""
 
-    def __init__(self, *sources: FrameSource) -> None:
+    def __init__(self) -> None:
         self.sources: dict[tuple[str, str, int], FrameSource] = {}
-        for source in sources:
-            self.put(source)
+        self.overlays: dict[tuple[str, str, int], OverlaySource] = {}
 
-    def put(self, source: FrameSource) -> None:
+    def put(self, source: FrameSource, overlays: OverlaySource | None = None) -> None:
         meta = source.meta()
         self.sources[meta.series_key, meta.revision, meta.stack] = source
+        if overlays is not None:
+            self.overlays[meta.series_key, meta.revision, meta.stack] = overlays
 
 
 def routes(shelf: Shelf) -> FastAPI:
@@ -102,6 +154,21 @@ def routes(shelf: Shelf) -> FastAPI:
     @app.get("/frames/{series}/{revision}/{stack}/{level}/volume")
     def volume(series: str, revision: str, stack: int, level: int, extra: str = "") -> Response:
         return answer(found[series, revision, stack].volume(level, numbers(extra)))
+
+    @app.get("/frames/{series}/{revision}/{stack}/overlays.json")
+    def overlays(series: str, revision: str, stack: int) -> Response:
+        return Response(encode_told(shelf.overlays[series, revision, stack]), media_type="application/json")
+
+    @app.get("/frames/{series}/{revision}/{stack}/overlay/{sop}/{layer}/{axis}/{index}")
+    def over(series: str, revision: str, stack: int, sop: str, layer: int, axis: int, index: int) -> Response:
+        try:
+            return Response(encode_plane(shelf.overlays[series, revision, stack].plane(sop, layer, axis, index)))
+        except NotFound:
+            return Response(status_code=404)
+
+    @app.get("/frames/{series}/{revision}/{stack}/contours/{sop}/{index}.json")
+    def contours(series: str, revision: str, stack: int, sop: str, index: int) -> Response:
+        return Response(encode_contours(shelf.overlays[series, revision, stack].contours(sop, index)))
 
     @app.get("/frames/{series}/{revision}/{stack}/{level}/{axis}/{index}")
     def plane(series: str, revision: str, stack: int, level: int, axis: int, index: int, extra: str = "") -> Response:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from pacs_panel.errors import NotFound
-from pacs_panel.view.source import ArrayFrames
+from pacs_panel.view.arrays import ArrayFrames
+from pacs_panel.view.source import Level
 from tests.view import scene
 from tests.view.conftest import Show
-from tests.view.reading import grays, linear, over, painted, readout, told
+from tests.view.reading import PRESETS, grays, linear, over, painted, readout, told, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -101,11 +103,78 @@ def test_colour_is_painted_as_it_is(page: Any, show: Show) -> None:
     np.testing.assert_array_equal(grays(page, "image")[..., :3], array[0])
 
 
+def test_colour_volumes_are_cut_in_three_planes(page: Any, show: Show, transport: str) -> None:
+    array = np.random.default_rng(3).integers(0, 255, (6, 10, 14, 3), dtype=np.uint8)
+    show(scene.ct(array, samples=3, series_key="colour", windows=(), unit=""), transport=transport)
+    for plane, cut in (("axial", array[3]), ("coronal", array[:, 5]), ("sagittal", array[:, :, 7])):
+        np.testing.assert_array_equal(grays(page, plane)[..., :3], cut)
+    page.mouse.move(*over(page, "sagittal", 2, 1))
+    assert readout(page)[0] == "RGB " + ", ".join(map(str, array[1, 2, 7]))
+    page.mouse.wheel(0, 120)
+    painted(page, "sagittal", 8)
+    np.testing.assert_array_equal(grays(page, "sagittal")[..., :3], array[:, :, 8])
+    assert page.locator(PRESETS).count() == 0
+
+
+def test_colour_of_16_bits_is_brought_to_8(page: Any, show: Show) -> None:
+    array = np.array([[[[0, 32768, 65535], [257, 512, 65000]]]], np.uint16)
+    show(scene.flat(array, samples=3))
+    np.testing.assert_array_equal(grays(page, "image")[..., :3], array[0].astype(int) * 255 // 65535)
+
+
+class Counted(ArrayFrames):
+    """Frames that know which planes were asked for."""
+
+    asked: list[tuple[int, int]]
+
+    def plane(self, level: int, axis: int, index: int, extra: tuple[int, ...] = ()) -> np.ndarray:
+        self.asked.append((level, index))
+        shape = self.described.levels[level].shape[1:]
+        return np.full((*shape, 3), 10 * (level + 1), np.uint8)
+
+
+def test_what_is_too_large_is_shown_coarser_and_says_so(page: Any, show: Show) -> None:
+    small = scene.flat(np.zeros((1, 4, 4, 3), np.uint8), samples=3)
+    source = Counted(small.array, small.described)
+    levels = tuple(Level((1, 9000 // by, 10000 // by), (1, by, by)) for by in (1, 2, 4, 8, 16))
+    source.described, source.asked = replace(source.described, levels=levels, spacing=(1.0, 0.1, 0.1)), []
+    show(source, wait=False)
+    page.wait_for_selector('canvas[data-plane="image"][data-level="2"][data-painted]', state="attached")
+    assert source.asked == [(4, 0), (2, 0)]  # 64 MiB hold a quarter of it; a sixteenth comes first
+    assert page.locator(".coarse").text_content() == "1/4 resolution: 2500 × 2250 of 10000 × 9000"
+    page.mouse.move(*over(page, "image", 1200, 1000))
+    assert readout(page) == ["≈ RGB 30, 30, 30", "column 4802, row 4002, slice 0"]
+
+
+def test_a_large_image_is_refined(page: Any, show: Show, transport: str) -> None:
+    array = (np.arange(3062)[:, None] % 512 + np.arange(2394) % 700).astype(np.uint16)[None]
+    show(scene.flat(array, windows=((600.0, 1200.0, ""),)), transport=transport)
+    assert page.locator(".coarse").text_content() == ""
+    read = "canvas => [canvas.width, canvas.height, ...canvas.getContext('2d').getImageData(700, 1000, 1, 1).data]"
+    value = linear(array[0, 1000, 700].astype(float), 600, 1200)
+    assert page.locator("canvas[data-plane]").evaluate(read) == [2394, 3062, value, value, value, 255]
+
+
+def test_values_may_be_painted_in_colours(page: Any, show: Show) -> None:
+    array = np.arange(0, 256, dtype=np.float32).reshape(1, 16, 16) / 25.5
+    view = show(scene.flat(array, windows=((5.0, 10.0, ""),), unit="g/ml"))
+    levels = np.floor(array[0].astype(float) * 25.5 + 0.5).astype(int)
+    page.get_by_label("Colours").select_option("hot")
+    red, green, blue = (np.clip(scale * (levels - start), 0, 255) for scale, start in ((2, 0), (2, 128), (4, 192)))
+    np.testing.assert_allclose(grays(page, "image")[..., :3], np.stack([red, green, blue], -1), atol=4)
+    page.get_by_label("Colours").select_option("inverse")
+    np.testing.assert_allclose(grays(page, "image")[..., 0], 255 - levels, atol=1)
+    wait_for(page, lambda: (view.state.colours, view.state.invert) == ("grey", True))
+    page.keyboard.press("r")
+    np.testing.assert_allclose(grays(page, "image")[..., 0], levels, atol=1)
+    assert page.get_by_label("Colours").input_value() == "grey"
+
+
 def test_without_presets_the_window_fits_the_values(page: Any, show: Show) -> None:
     array = np.arange(1000, dtype=np.int32).reshape(1, 25, 40)
     show(scene.flat(array))
     assert told(page)["window"] == [500, 979]
-    assert page.locator("select").input_value() == "auto"
+    assert page.locator(PRESETS).input_value() == "auto"
 
 
 class OneGone(ArrayFrames):
@@ -134,7 +203,9 @@ def test_nothing_is_cut_off(page: Any, show: Show, size: tuple[int, int]) -> Non
     wide = page.evaluate("() => document.documentElement.scrollWidth")
     assert wide <= size[0]
     root = page.locator(".viewer").bounding_box()
-    for part in ("select", "[data-tool=cross]", "[data-act=reset]", "[data-layout=sagittal]", ".research", ".verdict"):
+    tools = ["colours", "play", "speed", "reset"]
+    parts = [PRESETS, "[data-tool=cross]", "[data-layout=sagittal]", ".research", ".verdict"]
+    for part in parts + [f"[data-act={tool}]" for tool in tools]:
         box = page.locator(part).last.bounding_box()
         assert box["width"] > 0
         assert box["x"] >= root["x"]

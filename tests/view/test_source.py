@@ -7,7 +7,8 @@ import pytest
 
 from pacs_panel.errors import BadPixels, NotFound
 from pacs_panel.model import Passport
-from pacs_panel.view.source import ArrayFrames, FrameSource, StackFrames, encode, halve, meta_of, pyramid
+from pacs_panel.view.arrays import ArrayFrames, halve, pyramid
+from pacs_panel.view.source import FrameSource, StackFrames, encode, meta_of
 from tests.view import scene
 
 

@@ -74,3 +74,12 @@ def test_shown_again_it_starts_where_the_state_is() -> None:
 def test_its_size_may_be_given() -> None:
     assert image_view(scene.ct())._component.height == 640
     assert image_view(scene.ct(), height=300)._component.height == 300
+
+
+def test_overlays_are_asked_for_where_there_are_any(told: list[dict[str, Any]]) -> None:
+    view = image_view(scene.ct(), transport="message")
+    assert view._component.scene["overlays"] is False
+    view.overlays = scene.box_overlays()
+    assert view._component.scene["overlays"] is True
+    say(view, {"id": "1", "kind": "overlay", "sop": scene.SEG, "layer": 1, "axis": 0, "index": 12})
+    assert told[-1]["total"] == 64 * 80

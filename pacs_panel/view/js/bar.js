@@ -1,5 +1,6 @@
 // The bar above the planes: what this is, the verdict, and what can be done.
 import { icon, make } from "./dom.js";
+import { Extra } from "./extra.js";
 
 const TOOLS = {
   window: ["Window: drag across for width, down for centre", "M8 2a6 6 0 1 0 0 12zM8 2a6 6 0 0 1 0 12"],
@@ -8,6 +9,8 @@ const TOOLS = {
   cross: ["Crosshair: move the linked planes", "M8 1v5M8 10v5M1 8h5M10 8h5"],
 };
 const INVERT = ["Turn grey round (i)", "M3 3h10v10H3zM3 13L13 3M5 13l8-8M8 13l5-5M11 13l2-2"];
+const OVER = ["Overlays: list (o shows and hides them)", "M2 5l6-3 6 3-6 3zM2 8l6 3 6-3M2 11l6 3 6-3"];
+const COLOURS = { grey: "Grey", inverse: "Inverse grey", hot: "Hot iron" };
 const RESET = ["Reset window, zoom and pan (r)", "M3 8a5 5 0 1 0 1.6-3.7M3 2v3.5h3.5"];
 const WORDS = { regular: "Regular volume", sheared: "Sheared volume", irregular: "Irregular", stack: "Not a volume" };
 
@@ -21,20 +24,26 @@ export class Bar {
     this.invert = this.button(INVERT, () => viewer.set({ invert: !viewer.look.invert }), { "data-act": "invert" });
     const reset = this.button(RESET, () => viewer.reset(), { "data-act": "reset" });
     this.presets = this.makePresets();
+    this.colours = this.makeColours();
     this.layouts = viewer.linked ? this.makeLayouts() : [];
+    this.over = this.button(OVER, () => viewer.overlays.panel.show(!viewer.overlays.panel.open), { "data-act": "overlays", hidden: "" });
+    this.overText = make("span");
+    this.over.append(this.overText);
     const groups = [
-      meta.samples === 1 ? this.presets : "",
+      ...(meta.samples === 1 ? [this.presets, this.colours] : []),
       make("div", { class: "group", role: "group", "aria-label": "Left drag" }, ...this.tools),
       make("div", { class: "group", role: "group" }, ...(meta.samples === 1 ? [this.invert] : []), reset),
+      viewer.cine.el,
       this.layouts.length ? make("div", { class: "group words", role: "group", "aria-label": "Planes" }, ...this.layouts) : "",
+      make("div", { class: "group over" }, this.over),
     ];
-    this.extras = meta.dimensions.map((dimension, which) => this.makeExtra(dimension, which));
+    this.extras = meta.dimensions.map((dimension, which) => new Extra(viewer, dimension, which));
     this.el = make(
       "header",
       { class: "bar" },
       make("div", { class: "title" }, ...meta.title.map((part) => make("span", { title: part }, part))),
       make("div", { class: "tools" }, ...groups),
-      ...this.extras.map(({ el }) => el),
+      this.extras.length ? make("div", { class: "extras" }, ...this.extras.map(({ el }) => el)) : "",
       this.makeVerdict(),
     );
   }
@@ -68,11 +77,14 @@ export class Bar {
     });
   }
 
-  makeExtra({ name, values }, which) {
-    const range = make("input", { type: "range", min: 0, max: values.length - 1, step: 1, "aria-label": name });
-    const text = make("output");
-    range.addEventListener("input", () => this.viewer.moveExtra(which, Number(range.value)));
-    return { el: make("label", { class: "extra" }, make("span", {}, name), range, text), range, text, values };
+  makeColours() {
+    const options = Object.entries(COLOURS).map(([value, words]) => make("option", { value }, words));
+    const select = make("select", { "aria-label": "Colours", title: "Colours", "data-act": "colours" }, ...options);
+    select.addEventListener("change", () => {
+      this.viewer.set({ colours: select.value === "hot" ? "hot" : "grey", invert: select.value === "inverse" });
+      this.viewer.el.focus({ preventScroll: true });
+    });
+    return select;
   }
 
   makeVerdict() {
@@ -88,10 +100,21 @@ export class Bar {
     this.invert.setAttribute("aria-pressed", look.invert);
     const match = meta.windows.findIndex(([center, width]) => center === look.center && width === look.width);
     this.presets.value = match >= 0 ? match : auto ? "auto" : "own";
-    this.extras.forEach(({ range, text, values }, which) => {
-      const at = look.extra[which];
-      range.value = at;
-      text.textContent = `${at + 1} / ${values.length}  (${values[at]})`;
-    });
+    this.colours.value = look.colours === "hot" ? "hot" : look.invert ? "inverse" : "grey";
+    for (const extra of this.extras) extra.update();
+    this.viewer.cine.update();
+    this.updateOverlays();
+  }
+
+  updateOverlays() {
+    const { overlays } = this.viewer;
+    const many = overlays?.list.length ?? 0;
+    const failed = overlays?.state === "failed";
+    this.over.hidden = !many && !failed;
+    if (this.over.hidden) return;
+    this.over.disabled = failed;
+    this.over.classList.toggle("away", overlays.away);
+    this.over.setAttribute("aria-pressed", overlays.panel.open);
+    this.overText.textContent = failed ? "Overlays could not be loaded" : `${overlays.away ? "Hidden" : "Overlays"} ${many}`;
   }
 }

@@ -1,5 +1,7 @@
-// Where frames come from. Two transports with the same two methods, which give bytes:
-// slice(level, axis, index, extra) and volume(level, extra).
+// Where frames come from, and what lies over them. Two transports with the same methods, which give bytes:
+// slice(level, axis, index, extra), volume(level, extra), overlays(), overlay(sop, layer, axis, index), contours(sop, index).
+
+const NO_UID = "planes"; // what lies in the images themselves has no UID of its own
 
 export class HttpFrames {
   constructor(base, meta) {
@@ -14,7 +16,19 @@ export class HttpFrames {
     return this.get(`${level}/volume`, extra);
   }
 
-  async get(path, extra) {
+  overlays() {
+    return this.get("overlays.json");
+  }
+
+  overlay(sop, layer, axis, index) {
+    return this.get(`overlay/${sop || NO_UID}/${layer}/${axis}/${index}`);
+  }
+
+  contours(sop, index) {
+    return this.get(`contours/${sop || NO_UID}/${index}.json`);
+  }
+
+  async get(path, extra = []) {
     const query = extra.length ? `?extra=${extra.join(",")}` : "";
     const response = await fetch(`${this.root}/${path}${query}`);
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
@@ -44,6 +58,18 @@ export class MessageFrames {
 
   volume(level, extra) {
     return this.whole({ kind: "volume", level, extra });
+  }
+
+  overlays() {
+    return this.whole({ kind: "overlays" });
+  }
+
+  overlay(sop, layer, axis, index) {
+    return this.whole({ kind: "overlay", sop, layer, axis, index });
+  }
+
+  contours(sop, index) {
+    return this.whole({ kind: "contours", sop, index });
   }
 
   async whole(request) {

@@ -1,6 +1,5 @@
-// Stored values to grey: the modality transform and the VOI window (PS3.3 C.11.1 and C.11.2) in one step.
-
-const BLACK = 0xff000000;
+// Stored values to grey, or to a colour map: the modality transform and the VOI window (PS3.3 C.11.1, C.11.2) in one step.
+import { OPAQUE, colourTable } from "./colours.js";
 
 // A function from a stored value to 0..255.
 export function grayOf(meta, { center, width, invert }) {
@@ -24,12 +23,13 @@ function rampOf(meta, center, width) {
 
 // Paints stored values into 32-bit pixels; through a table wherever a value has at most 16 bits.
 export function painterOf(meta, window) {
-  if (meta.samples === 3) return paintColour;
+  if (meta.samples === 3) return colourPainter(meta);
   const gray = grayOf(meta, window);
   const [low, high] = meta.padding ?? [1, 0];
+  const colours = colourTable(window.colours);
   const pixelOf = (stored) => {
-    if (!(stored === stored) || (stored >= low && stored <= high)) return BLACK;
-    return BLACK | (gray(stored) * 0x010101);
+    if (!(stored === stored) || (stored >= low && stored <= high)) return OPAQUE;
+    return colours[gray(stored)];
   };
   if (!/^u?int(8|16)$/.test(meta.dtype)) {
     return (values, pixels) => {
@@ -49,10 +49,16 @@ export function painterOf(meta, window) {
   };
 }
 
-function paintColour(values, pixels) {
-  for (let i = 0, k = 0; i < pixels.length; i++, k += 3) {
-    pixels[i] = BLACK | (values[k + 2] << 16) | (values[k + 1] << 8) | values[k];
-  }
+// Samples of more than 8 bits are brought to 8 by the first window, or else by the range of their type.
+function colourPainter(meta) {
+  const [center, width] = meta.windows[0] ?? [];
+  const white = meta.dtype === "uint8" ? 255 : width ? center + width / 2 : 65535;
+  const share = white === 255 ? (value) => value : (value) => Math.min((value * 255) / white, 255) & 255;
+  return (values, pixels) => {
+    for (let i = 0, k = 0; i < pixels.length; i++, k += 3) {
+      pixels[i] = OPAQUE | (share(values[k + 2]) << 16) | (share(values[k + 1]) << 8) | share(values[k]);
+    }
+  };
 }
 
 // A window that spans what one plane holds, without the rarest hundredth at either end.

@@ -1,4 +1,5 @@
 // One plane: its image, and over it the crosshair, the edges' letters, the scale and what is shown.
+import { Cover } from "./cover.js";
 import { make, makeSvg, minus } from "./dom.js";
 import { apply, invert, lpsOf, multiply, planeFrame } from "./matrix.js";
 
@@ -12,10 +13,12 @@ export class Pane {
     this.toScreen = this.frame.matrix;
     this.canvas = make("canvas", { "data-plane": view.name, width: 1, height: 1 });
     this.context = this.canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+    this.cover = new Cover(view.name);
     const cuts = (axis) => views.find((other) => other.axis === axis)?.name ?? "";
     this.lines = [this.frame.columnAxis, this.frame.rowAxis].map((axis) => makeSvg("path", { "data-cuts": cuts(axis) }));
     this.place = make("span", { class: "place" });
     this.slice = make("span", { class: "slice" });
+    this.coarse = make("span", { class: "coarse" });
     this.window = make("div", { class: "corner window" });
     this.scaleText = make("span");
     this.scale = make("div", { class: "scale" }, this.scaleText, make("i"));
@@ -24,9 +27,11 @@ export class Pane {
       "section",
       { class: "pane", "data-plane": view.name, "data-axis": view.axis, "aria-label": `${view.name} plane` },
       this.canvas,
+      this.cover.fills,
+      this.cover.lines,
       makeSvg("svg", { class: "cross", "aria-hidden": "true" }, ...this.lines),
       ...Object.entries(view.labels).map(([edge, text]) => make("span", { class: `edge ${edge}` }, text)),
-      make("div", { class: "corner heading" }, make("b", {}, view.name), this.slice, this.place),
+      make("div", { class: "corner heading" }, make("b", {}, view.name), this.slice, this.place, this.coarse),
       this.window,
       this.scale,
       this.note,
@@ -72,6 +77,7 @@ export class Pane {
       this.canvas.style.transform = `matrix(${matrix.join(",")})`;
       this.canvas.classList.toggle("large", scale * Math.min(...this.view.spacing) > 12 * columns);
     }
+    this.cover.arrange(this.toScreen, this.size);
     this.cross(index);
     this.measure(width);
     this.place.textContent = this.placeText(index);
@@ -80,6 +86,15 @@ export class Pane {
   // Screen px to voxel edges of full resolution.
   under(x, y) {
     return apply(invert(this.toScreen), [x, y]);
+  }
+
+  // Where what is shown is all the resolution that is ever asked for, and less than there is.
+  tellCoarse(finest) {
+    const { level, factors, columns, rows } = this.painted;
+    const { rowAxis, columnAxis } = this.frame;
+    const whole = `${this.meta.shape[columnAxis]} \u00d7 ${this.meta.shape[rowAxis]}`;
+    const less = level > 0 && level === finest;
+    this.coarse.textContent = less ? `1/${Math.max(...factors)} resolution: ${columns} \u00d7 ${rows} of ${whole}` : "";
   }
 
   centre(index) {

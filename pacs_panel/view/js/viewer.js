@@ -1,17 +1,22 @@
 // The viewer of one stack: its state, and what every gesture makes of it.
 import { Bar } from "./bar.js";
+import { Cine } from "./cine.js";
 import { make, minus } from "./dom.js";
 import { HttpFrames, MessageFrames } from "./frames.js";
 import { painterOf, tidy, windowOf } from "./gray.js";
-import { indexAt, lpsOf } from "./matrix.js";
+import { keyed } from "./keys.js";
+import { indexAt } from "./matrix.js";
+import { Overlays } from "./overlays.js";
 import { Pane } from "./pane.js";
 import { listen } from "./pointer.js";
+import { Readout } from "./readout.js";
 import { Store } from "./store.js";
 
 const PAUSE = 120; // ms without a change after which a plane is refined and Python is told
 const PATIENT = 80; // ms for which the last full slice stays rather than a coarse one
+const QUIET = 400; // ms at one place of an extra dimension after which its whole levels are loaded
+const AHEAD = 8;
 const FLAT = { name: "image", axis: 0, flip_rows: false, flip_columns: false, transpose: false, labels: {} };
-const STEPS = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -1e9, End: 1e9 };
 
 class Viewer {
   constructor(model) {
@@ -24,9 +29,11 @@ class Viewer {
     this.panes = views.map((view) => new Pane(meta, view, views));
     this.look = this.start(look);
     this.active = this.panes[0];
-    this.direction = 1;
+    this.heading = { which: null, by: 1 }; // along slices, or along an extra dimension; and which way
+    this.cine = new Cine(this);
+    this.readout = new Readout(this);
+    this.overlays = model.scene.overlays ? new Overlays(this, frames) : null;
     this.bar = new Bar(this);
-    this.readout = make("output", { class: "readout" });
     this.el = this.build();
     this.hear = (message) => message?.look && this.adopt(message.look);
     model.on("msg:custom", this.hear);
@@ -40,6 +47,8 @@ class Viewer {
     const [center, width] = windows[0] ?? [null, null];
     const within = (at, size) => Math.min(Math.max(at, 0), size - 1);
     return {
+      colours: "grey",
+      speed: null,
       ...look,
       index: shape.map((size, axis) => within(look.index ? look.index[axis] : size >> 1, size)),
       extra: dimensions.map(({ values }, which) => within(look.extra[which] ?? 0, values.length)),
@@ -53,9 +62,10 @@ class Viewer {
     const note = make("span", { class: "research" }, "Research use only \u2013 not for diagnosis");
     const planes = make("main", { class: "planes" }, ...this.panes.map(({ el }) => el));
     const root = make("div", { class: "viewer", tabindex: 0, role: "application", "aria-label": "Image viewer" });
-    root.append(this.bar.el, planes, make("footer", { class: "foot" }, this.readout, note));
+    const body = make("div", { class: "body" }, planes, ...(this.overlays ? [this.overlays.panel.el] : []));
+    root.append(this.bar.el, body, make("footer", { class: "foot" }, this.readout.el, note));
     for (const pane of this.panes) listen(pane, this);
-    root.addEventListener("keydown", (event) => this.key(event));
+    root.addEventListener("keydown", (event) => keyed(this, event));
     return root;
   }
 
@@ -68,7 +78,7 @@ class Viewer {
     for (const pane of panes) if (this.shows(pane)) this.draw(pane);
     this.bar.update();
     this.tellPage();
-    if (this.at) this.hover(...this.at);
+    this.readout.again();
   }
 
   // A slice, which may be ahead of what is looked at, or a whole level (without an axis).
@@ -84,14 +94,14 @@ class Viewer {
     const { look, store } = this;
     const index = look.index[pane.axis];
     const plane = store.plane(pane.axis, index, look.extra);
-    const full = plane?.level === 0;
+    const full = plane && plane.level <= store.finest[pane.axis];
     if (full) this.forget(`coarse ${pane.name}`);
     if (plane && (full || pane.axis !== 0 || !pane.painted)) this.paint(pane, plane, index);
     else if (plane) this.later(`coarse ${pane.name}`, PATIENT, () => this.paintWhatIsHere(pane), true);
     if (full) this.forget(`refine ${pane.name}`);
     else if (!plane || pane.axis === 0) this.fetch(pane, index);
     else this.later(`refine ${pane.name}`, PAUSE, () => this.fetch(pane, index));
-    if (pane.axis === 0) store.ahead(0, index, this.direction, look.extra);
+    store.ahead(pane.axis, this.upcoming(pane, index));
     pane.window.textContent = this.windowText();
     pane.arrange(look);
   }
@@ -99,8 +109,25 @@ class Viewer {
   paint(pane, plane, index) {
     if (this.look.width === null && this.meta.samples === 1) this.useAuto(plane.values);
     pane.paint(plane, index, this.look.extra, this.painter());
+    pane.tellCoarse(this.store.finest[pane.axis]);
     pane.arrange(this.look);
-    if (this.meta.shape[0] > 1) this.store.fill(this.look.extra);
+    this.overlays?.load();
+    this.overlays?.draw(pane);
+    if (this.meta.shape[0] === 1) return;
+    if (this.heading.which === null) this.store.fill(this.look.extra);
+    else this.later("fill", QUIET, () => this.store.fill(this.look.extra));
+  }
+
+  // What may be looked at next, the nearest first: [index, extra].
+  upcoming(pane, index) {
+    const { extra } = this.look;
+    const { which, by } = this.heading;
+    if (which === null && pane.axis !== 0) return [];
+    const size = which === null ? this.meta.shape[0] : extra.length && this.meta.dimensions[which].values.length;
+    const steps = Array.from({ length: Math.min(AHEAD, size - 1) }, (_, n) => (n + 1) * by);
+    if (which === null) return steps.map((step) => [index + step, extra]).filter(([next]) => next >= 0 && next < size);
+    const moved = (step) => extra.map((at, n) => (n === which ? (((at + step) % size) + size) % size : at));
+    return steps.map((step) => [index, moved(step)]);
   }
 
   paintWhatIsHere(pane) {
@@ -116,8 +143,8 @@ class Viewer {
 
   // The painter changes with the window only, so that a pane can tell whether it is painted already.
   painter() {
-    const { center, width, invert } = this.look;
-    const key = [center, width, invert].join();
+    const { center, width, invert, colours } = this.look;
+    const key = [center, width, invert, colours].join();
     if (this.painterKey !== key) {
       this.painterKey = key;
       this.lastPainter = painterOf(this.meta, this.look);
@@ -154,6 +181,7 @@ class Viewer {
   }
 
   fail(error) {
+    this.cine.stop();
     for (const pane of this.panes) {
       if (this.shows(pane) && pane.painted?.index !== this.look.index[pane.axis]) {
         pane.note.textContent = `This image could not be loaded: ${error.message}.`;
@@ -192,7 +220,7 @@ class Viewer {
   scroll(pane, steps) {
     const index = [...this.look.index];
     index[pane.axis] = Math.min(Math.max(index[pane.axis] + steps, 0), this.meta.shape[pane.axis] - 1);
-    this.direction = Math.sign(steps);
+    this.heading = { which: null, by: Math.sign(steps) };
     if (index[pane.axis] !== this.look.index[pane.axis]) this.set({ index });
   }
 
@@ -229,7 +257,8 @@ class Viewer {
     this.set({ zoom });
   }
 
-  moveExtra(which, at) {
+  moveExtra(which, at, by = Math.sign(at - this.look.extra[which]) || 1) {
+    this.heading = { which, by };
     this.set({ extra: this.look.extra.map((old, n) => (n === which ? at : old)) });
   }
 
@@ -239,7 +268,7 @@ class Viewer {
 
   reset() {
     for (const pane of this.panes) pane.pan = [0, 0];
-    Object.assign(this.look, { zoom: 1, invert: false });
+    Object.assign(this.look, { zoom: 1, invert: false, colours: "grey" });
     if (this.meta.samples === 1) this.preset(this.meta.windows.length ? 0 : -1);
     else this.set({});
   }
@@ -253,69 +282,27 @@ class Viewer {
   activate(pane, focus = true) {
     this.active = pane;
     for (const other of this.panes) other.el.classList.toggle("active", other === pane);
+    this.cine.update();
     if (focus) this.el.focus({ preventScroll: true });
-  }
-
-  key(event) {
-    const typing = ["SELECT", "INPUT"].includes(event.composedPath()[0].tagName);
-    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    const acts = {
-      r: () => this.reset(),
-      i: () => this.set({ invert: !this.look.invert }),
-      f: () => this.maximise(this.active),
-      " ": () => this.maximise(this.active),
-      "[": () => this.stepExtra(-1),
-      "]": () => this.stepExtra(1),
-    };
-    if (event.key === " " && event.composedPath()[0].tagName === "BUTTON") return;
-    const act = /^[0-9]$/.test(event.key) ? () => this.preset(Number(event.key) - 1) : acts[event.key.toLowerCase()];
-    if (event.key in STEPS) this.scroll(this.active, STEPS[event.key]);
-    else if (act) act();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
   }
 
   stepExtra(by) {
     const last = this.meta.dimensions.length - 1;
     if (last < 0) return;
     const size = this.meta.dimensions[last].values.length;
-    this.moveExtra(last, (this.look.extra[last] + by + size) % size);
+    this.moveExtra(last, (this.look.extra[last] + by + size) % size, by);
   }
-
-  // -- what is under the pointer
 
   hover(pane, at) {
-    this.at = pane ? [pane, at] : null;
-    const index = pane?.painted && indexAt(pane.frame, pane.view, this.look.index, pane.under(...at));
-    if (!index) {
-      this.readout.textContent = "";
-      return;
-    }
-    index[pane.axis] = pane.painted.index;
-    const lps = lpsOf(this.meta, index);
-    const place = lps ? `LPS ${lps.map((mm) => minus(mm, 1)).join(", ")} mm` : "";
-    const voxel = `column ${index[2]}, row ${index[1]}, slice ${index[0]}`;
-    this.readout.replaceChildren(...[this.valueText(pane, index), place, voxel].filter(Boolean).map((t) => make("span", {}, t)));
-  }
-
-  // The value itself, where the plane is painted at full resolution; else what its coarser voxel holds, marked so.
-  valueText({ painted, frame }, index) {
-    const { values, level, columns, factors } = painted;
-    const { samples, slope, intercept, unit, padding } = this.meta;
-    const row = Math.floor(index[frame.rowAxis] / factors[0]);
-    const place = (row * columns + Math.floor(index[frame.columnAxis] / factors[1])) * samples;
-    if (samples === 3) return `RGB ${values.slice(place, place + 3).join(", ")}`;
-    const stored = values[place];
-    if (padding && stored >= padding[0] && stored <= padding[1]) return "no image here (padding)";
-    const value = Number((stored * slope + intercept).toPrecision(8));
-    return `${level ? "\u2248 " : ""}${minus(value)}${unit ? ` ${unit}` : ""}`;
+    this.readout.show(pane, at);
   }
 
   close() {
     this.observer.disconnect();
     this.model.off("msg:custom", this.hear);
     Object.values(this.timers).forEach(clearTimeout);
+    this.cine.close();
+    this.overlays?.close();
     this.store.close();
   }
 }

@@ -1,0 +1,1 @@
+"""What lies over an image: label maps, contours, dose."""

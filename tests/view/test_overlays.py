@@ -1,0 +1,155 @@
+"""What lies over the images, in a real browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pacs_panel.model import Overlay
+from pacs_panel.view.overlay.source import ArrayOverlays
+from tests.view import scene
+from tests.view.conftest import Show
+from tests.view.reading import drawn, grays, over, overlay_pixels, painted, readout
+
+pytestmark = pytest.mark.browser
+
+FIRST = (248, 41, 5)  # the colour of Part 1
+
+
+def boxes(page: Any, plane: str) -> np.ndarray:
+    """Which pixels are covered."""
+    return overlay_pixels(page, plane)[..., 3] > 0
+
+
+def test_labels_lie_where_they_are(page: Any, show: Show, transport: str) -> None:
+    source = scene.box_overlays()
+    show(scene.ct(), transport=transport, overlays=source)
+    drawn(page, "axial", 12)
+    layers = source.arrays[source.overlays()[0]]
+    for plane, axis, index in (("axial", 0, 12), ("coronal", 1, 32), ("sagittal", 2, 40)):
+        drawn(page, plane, index)
+        one, other = (layer.take(index, axis) > 0 for layer in layers)
+        pixels = overlay_pixels(page, plane)
+        np.testing.assert_array_equal(pixels[..., 3] > 0, one | other)
+        assert abs(pixels[one & ~other][:, :3] - FIRST).max() <= 4
+        assert set(pixels[one & ~other][:, 3]) == {77}  # 30 %
+    assert page.locator("canvas[data-over=axial]").evaluate(SAME_PLACE)
+    page.mouse.move(*over(page, "axial", 45, 35))
+    assert readout(page)[:3] == [f"{int(scene.ct_values()[12, 35, 45]) - 1024} HU", "Part 1", "Part 2"]
+    # The next slice has its own, and a slice without any has none of it.
+    page.mouse.wheel(0, 3 * 120)
+    painted(page, "axial", 15)
+    drawn(page, "axial", 15)
+    assert page.locator("canvas[data-over=axial]").is_hidden()
+    assert readout(page)[1].startswith("LPS")
+
+
+SAME_PLACE = "over => over.style.transform === over.parentElement.querySelector('[data-plane]').style.transform"
+
+
+def test_segments_are_listed_filtered_and_hidden(page: Any, show: Show) -> None:
+    labels = scene.balls((24, 64, 80), 100)
+    seg = Overlay(scene.SEG, "s", "segmentation", "A hundred parts", scene.segments(100), notes=("Made up.",))
+    show(scene.ct(), overlays=ArrayOverlays({seg: labels}))
+    drawn(page, "axial", 12)
+    np.testing.assert_array_equal(boxes(page, "axial"), labels[12] > 0)
+    assert page.locator(".segments li").count() == 100
+    assert "Made up." in str(page.locator(".card").text_content())
+    number = int(np.bincount(labels[12].ravel())[1:].argmax()) + 1
+    page.get_by_role("button", name="None").click()
+    drawn(page, "axial", 12)
+    assert not boxes(page, "axial").any()
+    page.get_by_label("Filter the list").fill(f"part {number}")
+    listed = page.locator(".segments li:visible")
+    names = [text.strip() for text in listed.all_text_contents()]
+    assert f"Part {number}" in names
+    assert all(name.startswith(f"Part {number}") for name in names)
+    listed.get_by_text(f"Part {number}", exact=True).click()
+    drawn(page, "axial", 12)
+    np.testing.assert_array_equal(boxes(page, "axial"), labels[12] == number)
+    page.get_by_label("Drawn as").select_option("outline")
+    drawn(page, "axial", 12)
+    assert page.locator("canvas[data-over=axial]").is_hidden()
+    assert page.locator("canvas[data-lines=axial]").is_visible()
+    page.locator(".viewer").focus()
+    page.keyboard.press("o")
+    assert page.locator("[data-act=overlays]").text_content() == "Hidden 1"
+    assert page.locator("canvas[data-lines=axial]").is_hidden()
+    page.locator("[data-act=overlays]").click()
+    assert page.locator(".overlays").is_hidden()
+
+
+def test_fractions_are_the_less_transparent_the_more(page: Any, show: Show) -> None:
+    fraction = np.linspace(0, 1, 80, dtype=np.float32) * np.ones((24, 64, 1), np.float32)
+    few = Overlay(scene.SEG, "s", "segmentation", "Probabilities", scene.segments(9), layers=9, unit="probability")
+    show(scene.ct(), overlays=ArrayOverlays({few: [fraction, *[0 * fraction] * 8]}))
+    drawn(page, "axial", 12)
+    pixels = overlay_pixels(page, "axial")[30]
+    assert abs(pixels[:, 3] - 0.3 * 255 * fraction[12, 30]).max() <= 1
+    assert page.locator(".card").get_by_text("8 / 9").is_visible()  # each is a plane of its own, so not all at once
+    assert page.get_by_label("Drawn as").count() == 0
+    page.mouse.move(*over(page, "axial", 40, 30))
+    assert readout(page)[1] == f"Part 1 {fraction[12, 30, 40]:.3g}"
+
+
+def test_contours_are_lines_and_a_dose_is_a_wash(page: Any, show: Show, transport: str) -> None:
+    show(scene.ct(spacing=(3.0, 0.8, 0.4)), transport=transport, overlays=scene.box_overlays())
+    drawn(page, "axial", 12)
+    cards = {kind: page.locator(f".card[data-kind={kind}]") for kind in ("segmentation", "structures", "dose")}
+    cards["segmentation"].locator(".head input").uncheck()
+    cards["structures"].locator(".head input").check()
+    drawn(page, "axial", 12)
+    drawn(page, "coronal", 32)
+    assert "Refers to 1 object not here." in str(cards["structures"].text_content())
+    ring, hole, outside, edge = (on_lines(page, *place) for place in ((13, 20), (20, 20), (50, 20), (10, 20)))
+    assert ring[:2] == [255, 255]
+    assert ring[3] == 77
+    assert hole == outside == [0, 0, 0, 0]
+    assert edge[3] > 150
+    for column, name in ((13, ["Ring"]), (20, [])):
+        page.mouse.move(*over(page, "axial", column, 20))
+        assert [text for text in readout(page) if text == "Ring"] == name
+    cards["structures"].locator(".head input").uncheck()
+    cards["dose"].locator(".head input").check()
+    drawn(page, "axial", 12)
+    np.testing.assert_array_equal(boxes(page, "axial")[30], np.arange(80) >= 0.2 * 79)
+    assert "20 % · 15.8 Gy" in str(cards["dose"].text_content())
+    page.get_by_label("Threshold").fill("50")
+    drawn(page, "axial", 12)
+    np.testing.assert_array_equal(boxes(page, "axial")[30], np.arange(80) >= 0.5 * 79)
+    page.mouse.move(*over(page, "axial", 45, 21))
+    assert readout(page)[1] == "45 Gy"
+    page.mouse.move(*over(page, "axial", 2, 21))
+    assert readout(page)[1].startswith("LPS")
+    assert grays(page, "axial")[21, 45, 0] == grays(page, "axial")[21, 45, 1]  # the image itself is as it was
+
+
+def on_lines(page: Any, column: float, row: float) -> list[int]:
+    """What the lines' canvas holds at a voxel's centre."""
+    x, y = over(page, "axial", column, row)
+    read = """(canvas, [x, y]) => {
+        const box = canvas.getBoundingClientRect();
+        return [...canvas.getContext("2d").getImageData(Math.round(x - box.left), Math.round(y - box.top), 1, 1).data];
+    }"""
+    return list(page.locator("canvas[data-lines=axial]").evaluate(read, [x - 0.5, y - 0.5]))
+
+
+class Broken(ArrayOverlays):
+    """Overlays that cannot be read."""
+
+    def plane(self, sop_instance_uid: str, layer: int, axis: int, index: int) -> np.ndarray:
+        return super().plane("1.1", layer, axis, index)
+
+
+def test_what_cannot_be_had_is_told(page: Any, show: Show, transport: str, allow_errors: list[str]) -> None:
+    allow_errors.append("404")
+    show(scene.ct(), transport=transport, overlays=Broken(scene.box_overlays().arrays), size=(500, 900))
+    page.locator("[data-act=overlays]").click()
+    page.locator(".trouble", has_text="could not be loaded").first.wait_for()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 500
+    panel, viewer = (page.locator(part).bounding_box() for part in (".overlays", ".viewer"))
+    assert panel["x"] >= viewer["x"]
+    assert panel["x"] + panel["width"] <= viewer["x"] + viewer["width"]
+    assert all(pane.bounding_box()["height"] > 60 for pane in page.locator(".pane").all())
