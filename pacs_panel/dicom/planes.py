@@ -19,7 +19,7 @@ from pacs_panel.model import ImageHeader
 from pacs_panel.settings import Settings
 
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
-TABLES = ("ModalityLUTSequence",)
+TABLES = ("ModalityLUTSequence", "RealWorldValueMappingSequence")
 
 
 def needs_more(image: ImageHeader) -> bool:
@@ -52,8 +52,8 @@ def planes(image: ImageHeader, source: BinaryIO, settings: Settings) -> tuple[Im
     """
     if not needs_more(image):
         return (image,)
-    dataset, _ = load(source, settings)
     with quiet():
+        dataset, _ = load(source, settings)
         image = replace(image, **tables.read(dataset, image))
         if mosaic.is_mosaic(image):
             return mosaic.tiles(image, dataset)

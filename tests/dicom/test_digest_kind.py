@@ -11,7 +11,9 @@ from pacs_panel.dicom.kind import kind
 from pacs_panel.errors import Unreadable
 from pacs_panel.model import ImageHeader
 
-IMAGE = ImageHeader("1.2", 4, 4)
+EXPLICIT = "1.2.840.10008.1.2.1"
+
+IMAGE = ImageHeader("1", 4, 4, transfer_syntax=EXPLICIT)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
@@ -75,8 +77,8 @@ def test_kinds(sop_class: str, modality: str, name: str, volume: bool) -> None:
     "image",
     [
         None,
-        ImageHeader("1", 4, 4, samples=4, photometric="CMYK"),
-        ImageHeader("1", 0, 4),
+        ImageHeader("1", 4, 4, transfer_syntax=EXPLICIT, samples=4, photometric="CMYK"),
+        ImageHeader("1", 0, 4, transfer_syntax=EXPLICIT),
     ],
 )
 def test_mr_objects_without_a_volume(image: ImageHeader | None) -> None:
@@ -84,6 +86,13 @@ def test_mr_objects_without_a_volume(image: ImageHeader | None) -> None:
     assert found.name == "MR image"
     assert not found.volume
     assert found.note.startswith("kept; ")
+
+
+def test_video_is_kept_and_explained() -> None:
+    image = ImageHeader("1", 4, 4, transfer_syntax="1.2.840.10008.1.2.4.102")
+    found = kind("1.2.840.10008.5.1.4.1.1.77.1.1", "ES", image)
+    assert (found.name, found.volume) == ("endoscopy", False)
+    assert found.note.startswith("video (MPEG-4")
 
 
 def test_private_classes_and_directories() -> None:

@@ -100,7 +100,7 @@ def test_what_has_no_volume_says_so(client, archive):
     key = str(archive.search(Modality="SEG").page().rows[0]["key"])
     answer = client.get(f"/frames/{key}/{archive.revision(key).revision}/0/0/0/0")
     assert answer.status_code == 404
-    assert "not yet shown" in answer.json()["what"]
+    assert "there is no image in it" in answer.json()["what"]
 
 
 def test_what_is_removed_is_no_longer_given(client, archive, mr):
