@@ -247,7 +247,7 @@ def _add_in_and_out(add: _Adder) -> None:
     command.add_argument("which", nargs="+", help=WHICH)
     command.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="where to; nothing is overwritten")
     command.add_argument(
-        "--format", choices=("dicom", "nifti", "zarr", "png"), default="dicom", help="dicom: as received"
+        "--format", choices=("dicom", "nifti", "nrrd", "zarr", "png"), default="dicom", help="dicom: as received"
     )
 
 
