@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from pacs_panel.errors import BadQuery, NotFound, NotYetShown
 from pacs_panel.keep import session as sessions
 from pacs_panel.keep.originals import open_original
-from pacs_panel.model import LOCAL, Overlay, Principal, Revision
+from pacs_panel.model import LOCAL, Kept, Overlay, Principal, Revision, Segment
 from pacs_panel.overlay.frames import OverlayFrames
 from pacs_panel.pipeline.admit import Import, Progress, admit
 from pacs_panel.pipeline.export import FORMATS, export_originals, export_volumes
 from pacs_panel.pipeline.overlays import MODALITIES
 from pacs_panel.pipeline.reindex import references
+from pacs_panel.pipeline.value_maps import with_others
+from pacs_panel.pipeline.written import Writer, made, parametric_map, save, segmentation
 from pacs_panel.receive.report import Report
 from pacs_panel.records.values import Session
 from pacs_panel.settings import Settings
@@ -162,7 +165,7 @@ class Archive(Upkeep):
         what = {"modality": str(row["Modality"] or ""), "body_part": str(row["BodyPartExamined"] or "")}
         return received(self.objects(str(row["key"])), partial(open_original, self.root), self.settings, **what)
 
-    def volume(self, uid: str, stack: int | None = None, level: int = 0) -> xr.Dataset:
+    def volume(self, uid: str, stack: int | None = None, level: int = 0, *, physical: bool = True) -> xr.Dataset:
         """A series as an `xarray.Dataset`, lazily read.
 
         Parameters
@@ -173,12 +176,15 @@ class Archive(Upkeep):
             Needed where the series holds several.
         level : int
             Resolution; each level halves the one before.
+        physical : bool
+            Values in physical units; else as stored.
 
         Returns
         -------
         xarray.Dataset
             ``image`` (``[..., slice, row, column]``, float32, in physical units); coordinates are mm along the array's
-            own axes; ``ds.pacs`` knows the affine to LPS mm and the passport.
+            own axes; ``ds.pacs`` knows the affine to LPS mm and the passport; ``ds.pacs.real_world()`` applies the maps
+            to the real world that the images or other objects state, whose labels are ``ds.attrs["real_world"]``.
 
         Raises
         ------
@@ -186,9 +192,18 @@ class Archive(Upkeep):
         """
         from pacs_panel.volume.read import open_stack
 
-        dataset = open_stack(self.stack_path(uid, stack), level)
+        dataset = open_stack(self.stack_path(uid, stack), level, physical)
         revision = self.revision(uid)
-        return dataset.assign_attrs(series=revision.series_key, revision=revision.revision, stack=stack or 0)
+        maps = with_others(
+            self.root,
+            dataset.attrs["real_world"],
+            revision.stacks[stack or 0],
+            partial(self._index.objects, revision.series_key),
+            self._speaking(uid, "RWV"),
+            self.settings,
+        )
+        about = {"series": revision.series_key, "revision": revision.revision, "stack": stack or 0, "real_world": maps}
+        return dataset.assign_attrs(about)
 
     def volumes(self, uid: str, level: int = 0) -> tuple[xr.Dataset, ...]:
         """All stacks of a series, the largest first; see `volume`."""
@@ -211,13 +226,18 @@ class Archive(Upkeep):
 
     def _opened(self, uid: str, stack: int | None) -> Mapping[str, OverlayFrames]:
         row, revision = self.find(uid), self.revision(uid)
-        key = str(row["key"])
-        near = self.search(StudyInstanceUID=row["StudyInstanceUID"], Modality=list(MODALITIES)).rows()
-        naming = (partner.source_key for partner in self.references(key).referred_by)
-        speaking = dict.fromkeys([*(str(each["key"]) for each in near), *naming])
-        candidates = [kept for each in speaking for kept in self._index.objects(each)]
+        candidates = self._speaking(uid, *MODALITIES)
         chosen = revision.stacks[number_of(revision, stack)]
-        return self._overlays.of(str(row["SeriesInstanceUID"]), chosen, partial(self._index.objects, key), candidates)
+        images = partial(self._index.objects, str(row["key"]))
+        return self._overlays.of(str(row["SeriesInstanceUID"]), chosen, images, candidates)
+
+    def _speaking(self, uid: str, *modalities: str) -> list[Kept]:
+        """Objects of these modalities in the study of a series, and all that name it, wherever they are."""
+        row = self.find(uid)
+        near = self.search(StudyInstanceUID=row["StudyInstanceUID"], Modality=list(modalities)).rows()
+        naming = (partner.source_key for partner in self.references(str(row["key"])).referred_by)
+        keys = dict.fromkeys([*(str(each["key"]) for each in near), *naming])
+        return [kept for each in keys for kept in self._index.objects(each)]
 
     def _unknown(self, uids: tuple[str, ...]) -> tuple[str, ...]:
         known: set[str] = set()
@@ -225,6 +245,77 @@ class Archive(Upkeep):
             found = self.search("instance", SOPInstanceUID=list(part)).rows()
             known.update(str(row["SOPInstanceUID"]) for row in found)
         return tuple(uid for uid in uids if uid not in known)
+
+    # -- what is made of them ------------------------------------------------------------------------------------------
+
+    def write_segmentation(
+        self,
+        uid: str,
+        labels: Any,
+        segments: Iterable[Segment],
+        target: str | Path | None = None,
+        *,
+        stack: int | None = None,
+        **how: Any,
+    ) -> str:
+        """Write labels as a DICOM segmentation of a series, and take it in: it then is one of its `overlays`.
+
+        Parameters
+        ----------
+        labels : array
+            ``(slice, row, column)`` on the grid of the (first) volume of the series: numbers of segments, 0 where there
+            is none; or one mask or probability a segment, as `pacs_panel.overlay.write.write_segmentation` takes them.
+        segments : iterable of Segment
+        target : str or Path, optional
+            Write it to this file instead; what is there already is not overwritten.
+        **how
+            ``description``, ``codes``, ``method``, ``algorithm`` and so on, as that function takes them.
+
+        Returns
+        -------
+        str
+            SOP Instance UID of the new object, in a series of its own.
+
+        Raises
+        ------
+        ValueError
+            Labels, segments and images do not fit together.
+        NotYetShown, SeveralStacks
+        """
+        return self._write(uid, stack, target, segmentation(labels, segments, self.settings, how))
+
+    def write_parametric_map(
+        self, uid: str, values: Any, target: str | Path | None = None, *, stack: int | None = None, **how: Any
+    ) -> str:
+        """Write values, such as of a fit, as a DICOM parametric map on the grid of a series, and take it in.
+
+        Parameters
+        ----------
+        values : array
+            ``(slice, row, column)`` on the grid of the (first) volume of the series, finite.
+        target : str or Path, optional
+            As of `write_segmentation`.
+        **how
+            ``label`` and, mostly, ``unit``, as `pacs_panel.overlay.write_map.write_parametric_map` takes them.
+
+        Returns
+        -------
+        str
+            SOP Instance UID of the new object, in a series of its own.
+        """
+        return self._write(uid, stack, target, parametric_map(values, self.settings, how))
+
+    def _write(self, uid: str, stack: int | None, target: str | Path | None, write: Writer) -> str:
+        if target is None:
+            self._may("write")
+        revision = self.revision(uid)
+        content = made(self.root, revision.stacks[number_of(revision, stack)], self.objects(uid), write)
+        if target is not None:
+            return save(content, Path(target), self.settings)
+        with tempfile.TemporaryDirectory() as folder:
+            written = save(content, Path(folder, "made.dcm"), self.settings)
+            self.ingest(folder)
+        return written
 
     def thumbnail(self, uid: str) -> bytes:
         """PNG of a series' middle slice.

@@ -8,6 +8,7 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.datadict import keyword_for_tag
 
+from pacs_panel.dicom import tables
 from pacs_panel.dicom.dataset import number_of, numbers_of, text_of
 
 Change = dict[str, Any]
@@ -24,21 +25,40 @@ def read(dataset: Dataset, frames: int) -> list[Change]:
         One a frame: fields of `ImageHeader` to values; ``order`` to a mapping of its own. Frames without an item of
         their own have what is shared.
     """
-    shared = _changes(next(iter(dataset.get("SharedFunctionalGroupsSequence") or []), Dataset()))
-    items = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])[:frames]
+    signed = number_of(dataset, "PixelRepresentation") == 1
+    shared = _changes(next(iter(dataset.get("SharedFunctionalGroupsSequence") or []), Dataset()), signed)
+    items = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
+    if items and len(items) != frames:
+        items = []  # which item speaks of which frame would be a guess
     pointers = [_pointer(item) for item in dataset.get("DimensionIndexSequence") or []]
-    own = [_changes(item, pointers) for item in items] + [{"order": {}} for _ in range(frames - len(items))]
-    return [{**shared, **change, "order": {**shared["order"], **change["order"]}} for change in own]
+    own = [_changes(item, signed, pointers) for item in items] + [{"order": {}} for _ in range(frames - len(items))]
+    whole = [{**shared, **change, "order": {**shared["order"], **change["order"]}} for change in own]
+    return [_in_units(change) for change in whole]
 
 
-def _changes(group: Dataset, pointers: list[str] | None = None) -> Change:
+def _in_units(change: Change) -> Change:
+    """With the unit of a mapping to the real world, and its rule where there is no transform of pixel values.
+
+    Where the two differ, the unit is not that of the transformed values.
+    """
+    for one in change.get("real_world", ())[:1]:
+        rule = {"slope": one.slope, "intercept": one.intercept}
+        stated = {"slope": change.get("slope", one.slope), "intercept": change.get("intercept", one.intercept)}
+        if one.slope is not None and stated == rule:
+            return {**change, **rule, **({"units": one.unit} if one.unit else {})}
+    return change
+
+
+def _changes(group: Dataset, signed: bool, pointers: list[str] | None = None) -> Change:
     made: Change = {"order": {}}
+    if maps := tables.real_world(group, signed=signed):
+        made["real_world"] = maps
     for keyword, reader in READERS.items():
         for item in group.get(keyword) or []:
             for name, value in reader(item):
                 if name[0].isupper():
                     made["order"][name] = value
-                elif name not in made:  # the transform of pixel values comes before a mapping to the real world
+                else:
                     made[name] = value
             break
     for item in group.get("FrameContentSequence") or [] if pointers else []:
@@ -90,12 +110,6 @@ def _transform(item: Dataset) -> Pairs:
     yield from _texts(item, RescaleType="rescale_type")
 
 
-def _real_world(item: Dataset) -> Pairs:
-    yield from _numbers(item, RealWorldValueSlope="slope", RealWorldValueIntercept="intercept")
-    for unit in item.get("MeasurementUnitsCodeSequence") or []:
-        yield from _texts(unit, CodeValue="units")
-
-
 def _windows(item: Dataset) -> Pairs:
     centres, widths = (numbers_of(item, keyword) or () for keyword in ("WindowCenter", "WindowWidth"))
     names = text_of(item, "WindowCenterWidthExplanation").split("\\") + [""] * len(centres)
@@ -135,7 +149,6 @@ READERS: Mapping[str, Callable[[Dataset], Pairs]] = {
     "PlaneOrientationSequence": _orientation,
     "PixelMeasuresSequence": _measures,
     "PixelValueTransformationSequence": _transform,
-    "RealWorldValueMappingSequence": _real_world,
     "FrameVOILUTSequence": _windows,
     "FrameContentSequence": _content,
     "MREchoSequence": lambda item: _numbers(item, EffectiveEchoTime="EchoTime"),

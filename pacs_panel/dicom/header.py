@@ -8,7 +8,7 @@ from typing import BinaryIO, cast
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from pacs_panel.attributes import ATTRIBUTES
-from pacs_panel.dicom import values
+from pacs_panel.dicom import gems, values
 from pacs_panel.dicom.full import full, rows
 from pacs_panel.dicom.scan import Raw, Scan, scan
 from pacs_panel.errors import NotDicom, Unidentified, Unreadable
@@ -74,6 +74,8 @@ IMAGE = (
     "TotalPixelMatrixRows",
     "TotalPixelMatrixColumns",
     "DiffusionGradientOrientation",
+    "InPlanePhaseEncodingDirection",
+    "PatientPosition",
 )
 SEQUENCES = (
     "SharedFunctionalGroupsSequence",
@@ -100,6 +102,7 @@ PRIVATE_DIRECTIONS = (
 )
 PRIVATE = {tag for row in PRIVATE_B for tag in (row[0], row[2])}
 PRIVATE |= {tag for creator, _, tags, _ in PRIVATE_DIRECTIONS for tag in (creator, *tags)}
+PRIVATE |= {gems.CREATOR_TAG, *gems.TAGS}
 WANTED = frozenset(TAGS.values()) | {CHARSET} | PRIVATE
 
 
@@ -308,11 +311,27 @@ def _order(fields: _Fields) -> Mapping[str, float | str]:
     for keyword in ORDER_TEXTS:
         if value := fields.text(keyword):
             order[keyword] = value
+    ge = _ge_vector(fields)
     if "DiffusionBValue" not in order and (b := _private_b(fields.scan.elements, fields.scan.little)) is not None:
-        order["DiffusionBValue"] = b
-    if (direction := _direction(fields)) is not None:
+        order["DiffusionBValue"] = b if ge is None else gems.b_value(b, ge)
+    direction = _direction(fields)
+    if direction is None and ge is not None and order.get("DiffusionBValue"):
+        where = fields.vector("ImageOrientationPatient", 6)
+        told = (fields.text(keyword) for keyword in ("InPlanePhaseEncodingDirection", "PatientPosition"))
+        direction = gems.gradient(ge, where, *told)
+    if direction is not None:
         order["DiffusionGradientOrientation"] = "\\".join(f"{number:.9g}" for number in direction)
     return order
+
+
+def _ge_vector(fields: _Fields) -> Vector | None:
+    """A diffusion gradient along the axes of a GE scan; ``None`` where there is none, or a vector of no length."""
+    elements = fields.scan.elements
+    if values.text(elements.get(gems.CREATOR_TAG, (b"", b"")), "LO") != gems.CREATOR:
+        return None
+    found = [number for tag in gems.TAGS if tag in elements for number in values.numbers(elements[tag], "DS")[:1]]
+    x, y, z = map(float, found) if len(found) == 3 else (0.0, 0.0, 0.0)
+    return (x, y, z) if x or y or z else None
 
 
 def _direction(fields: _Fields) -> Vector | None:

@@ -43,7 +43,7 @@ def _count(dataset: Dataset, csa: dict[str, list[str]]) -> int:
     found = int.from_bytes(stated[:2], "little") if stated else 0
     listed = csa.get("NumberOfImagesInMosaic", [])
     if listed and listed[0].strip().isdigit():
-        found = int(listed[0])
+        found = int(listed[0]) if found in (0, int(listed[0])) else 0  # else one of the two is wrong
     return found if 0 < found <= 10_000 else 0
 
 
@@ -51,7 +51,7 @@ def _places(
     image: ImageHeader, tile: ImageHeader, count: int, csa: dict[str, list[str]]
 ) -> list[tuple[float, float, float]]:
     """Image Position (Patient) of each tile, mm LPS; none where it does not follow from the header."""
-    step = image.order.get("SpacingBetweenSlices") or image.order.get("SliceThickness")
+    step = image.order.get("SpacingBetweenSlices")  # a thickness says nothing of gaps
     if image.position is None or image.orientation is None or image.spacing is None or not isinstance(step, float):
         return []
     row, column = np.asarray(image.orientation[:3]), np.asarray(image.orientation[3:])

@@ -15,11 +15,12 @@ from pydicom import Dataset
 
 from pacs_panel.dicom import groups, mosaic, slides, tables
 from pacs_panel.dicom.dataset import load, numbers_of, quiet
+from pacs_panel.errors import Unreadable
 from pacs_panel.model import ImageHeader
 from pacs_panel.settings import Settings
 
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
-TABLES = ("ModalityLUTSequence", "RealWorldValueMappingSequence")
+TABLES = ("ModalityLUTSequence", "RealWorldValueMappingSequence", "SequenceOfUltrasoundRegions")
 
 
 def needs_more(image: ImageHeader) -> bool:
@@ -52,16 +53,25 @@ def planes(image: ImageHeader, source: BinaryIO, settings: Settings) -> tuple[Im
     """
     if not needs_more(image):
         return (image,)
-    with quiet():
-        dataset, _ = load(source, settings)
-        image = replace(image, **tables.read(dataset, image))
-        if mosaic.is_mosaic(image):
-            return mosaic.tiles(image, dataset)
-        if image.matrix is not None:
-            return slides.planes(image, dataset)
-        found = groups.read(dataset, image.frames) if any(name in image.sequences for name in GROUPS) else ()
-        changes = found or _of_detectors(image, dataset)
-        return tuple(_plane(image, number, change) for number, change in enumerate(changes))
+    try:
+        with quiet():
+            return _read(image, source, settings)
+    except (AttributeError, TypeError, ValueError, KeyError) as error:  # an element is not what its tag says
+        raise Unreadable(f"the header cannot be understood ({type(error).__name__})") from None
+
+
+def _read(image: ImageHeader, source: BinaryIO, settings: Settings) -> tuple[ImageHeader, ...]:
+    dataset, _ = load(source, settings)
+    image = replace(image, **tables.read(dataset, image))
+    if mosaic.is_mosaic(image):
+        return mosaic.tiles(image, dataset)
+    if image.matrix is not None:
+        return slides.planes(image, dataset)
+    if image.frames > 1:
+        image = replace(image, position=None)  # one place cannot be that of all frames
+    found = groups.read(dataset, image.frames) if any(name in image.sequences for name in GROUPS) else ()
+    changes = found or _of_detectors(image, dataset)
+    return tuple(_plane(image, number, change) for number, change in enumerate(changes))
 
 
 def _plane(image: ImageHeader, number: int, change: Mapping[str, Any]) -> ImageHeader:

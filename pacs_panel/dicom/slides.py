@@ -17,7 +17,8 @@ def planes(image: ImageHeader, dataset: Dataset) -> tuple[ImageHeader, ...]:
     """A header of the matrix's size for each focal plane and optical path; tiles that nobody placed are left out."""
     if image.matrix is None:
         return (image,)
-    placed = _full(image) if _is_full(dataset) else _sparse(image, dataset)
+    before = int(number_of(dataset, "ConcatenationFrameOffsetNumber") or 0)
+    placed = _full(image, before) if _is_full(dataset) else _sparse(image, dataset)
     rows, columns = image.matrix
     whole = replace(image, rows=rows, columns=columns, spacing=_spacing(dataset) or image.spacing)
     return tuple(replace(whole, frame=tiles[0][0], tiling=tuple(tiles)) for tiles in placed if tiles)
@@ -28,14 +29,15 @@ def _is_full(dataset: Dataset) -> bool:
     return stated == "TILED_FULL" or not dataset.get("PerFrameFunctionalGroupsSequence")
 
 
-def _full(image: ImageHeader) -> list[list[Tile]]:
+def _full(image: ImageHeader, skipped: int = 0) -> list[list[Tile]]:
     """Tiles row by row, then focal plane by focal plane (PS3.3 §C.7.6.17.3)."""
     rows, columns = image.matrix or (image.rows, image.columns)
     down, across = -(-rows // image.rows), -(-columns // image.columns)
     found: list[list[Tile]] = []
     for frame in range(image.frames):
-        number, tile = divmod(frame, down * across)
-        if tile == 0:
+        number, tile = divmod(skipped + frame, down * across)
+        number -= skipped // (down * across)
+        if tile == 0 or not found:
             found.append([])
         row, column = divmod(tile, across)
         found[number].append((frame, row * image.rows, column * image.columns, image.rows, image.columns))

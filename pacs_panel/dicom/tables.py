@@ -1,4 +1,7 @@
-"""Tables that give stored values a meaning: the Modality LUT (PS3.3 §C.11.1), and the palette (§C.7.6.3.1.5)."""
+"""Tables that give stored values a meaning.
+
+The Modality LUT (PS3.3 §C.11.1), the palette (§C.7.6.3.1.5), and maps to the real world (§C.7.6.16.2.11).
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from typing import Any
 import numpy as np
 from pydicom import Dataset
 
-from pacs_panel.dicom.dataset import numbers_of, text_of
+from pacs_panel.dicom import regions
+from pacs_panel.dicom.dataset import number_of, numbers_of, text_of
 from pacs_panel.errors import BadPixels
-from pacs_panel.model import ImageHeader
+from pacs_panel.model import ImageHeader, RealWorldMap
 from pacs_panel.pixels.palette import palette, rgb
 
 COLOURS = ("Red", "Green", "Blue")
@@ -17,7 +21,10 @@ LUT_UNITS = {"HU": "HU", "OD": "10⁻³ OD", "US": ""}
 
 
 def read(dataset: Dataset, image: ImageHeader) -> dict[str, Any]:
-    """Fields of an image's header that its tables give: ``table`` and ``rescale_type``, ``palette``."""
+    """Fields of an image's header that its tables give.
+
+    ``table``, ``rescale_type``, ``palette``, ``real_world``; ``spacing`` of an ultrasound image without Pixel Spacing.
+    """
     found: dict[str, Any] = {}
     for item in dataset.get("ModalityLUTSequence") or []:
         table = _modality(item, image)
@@ -27,7 +34,53 @@ def read(dataset: Dataset, image: ImageHeader) -> dict[str, Any]:
         break
     if image.photometric == "PALETTE COLOR" and image.samples == 1:
         found["palette"] = _palette(dataset, image)
+    if maps := real_world(dataset, signed=image.signed):
+        found["real_world"] = maps
+    if image.spacing is None and (spacing := regions.spacing(dataset, image)) is not None:
+        found["spacing"] = spacing
     return found
+
+
+def real_world(dataset: Dataset, *, signed: bool) -> tuple[RealWorldMap, ...]:
+    """Maps to the real world that a data set, or an item of functional groups, holds; those without a rule left out.
+
+    Parameters
+    ----------
+    signed : bool
+        Whether the stored values are: some files state the bounds in the other representation.
+    """
+    found = []
+    for item in dataset.get("RealWorldValueMappingSequence") or []:
+        first, last = (_bound(item, which, signed) for which in ("First", "Last"))
+        slope, intercept = number_of(item, "RealWorldValueSlope"), number_of(item, "RealWorldValueIntercept")
+        table = () if slope is not None else numbers_of(item, "RealWorldValueLUTData") or ()
+        if first is None if table else slope is None or intercept is None:
+            continue
+        label, explanation = text_of(item, "LUTLabel"), text_of(item, "LUTExplanation")
+        unit, quantity = _unit(item), _quantity(item)
+        rule = (None, None, table) if table else (slope, intercept, ())
+        found.append(RealWorldMap(label, explanation, unit, quantity, first, last, *rule))
+    return tuple(found)
+
+
+def _bound(item: Dataset, which: str, signed: bool) -> float | None:
+    number = number_of(item, f"RealWorldValue{which}ValueMapped")
+    if number is None:
+        return number_of(item, f"DoubleFloatRealWorldValue{which}ValueMapped")
+    if signed:
+        return number - (1 << 16) if number >= 1 << 15 else number
+    return number + (1 << 16) if number < 0 else number
+
+
+def _unit(item: Dataset) -> str:
+    return next((text_of(unit, "CodeValue") for unit in item.get("MeasurementUnitsCodeSequence") or []), "")
+
+
+def _quantity(item: Dataset) -> str:
+    for definition in item.get("QuantityDefinitionSequence") or []:
+        for concept in definition.get("ConceptCodeSequence") or []:
+            return text_of(concept, "CodeMeaning")
+    return ""
 
 
 def _palette(dataset: Dataset, image: ImageHeader) -> bytes:

@@ -187,6 +187,8 @@ def _seconds(images: Sequence[ImageHeader], key: str) -> list[float | None]:
     Where no date is stated and the times of day span more than half a day, the early ones are after midnight.
     """
     dates = [str(image.order.get(DATES.get(key, ""), "")) for image in images]
+    if not all(dates):
+        dates = [""] * len(images)  # beside a date, none is no date at all
     times = [_moment(str(image.order.get(key, "")), date) for image, date in zip(images, dates, strict=True)]
     known = [time for time in times if time is not None]
     if len(known) < len(times):
@@ -198,15 +200,16 @@ def _seconds(images: Sequence[ImageHeader], key: str) -> list[float | None]:
 
 def _moment(text: str, date: str = "") -> float | None:
     """Seconds from a fixed moment to a time (TM) of a date (DA), or to a date and time (DT), if it is one."""
-    match = re.fullmatch(r"(\d{8})?(\d{2})(\d{2})(\d{2}(?:\.\d{1,6})?)(?:[+-]\d{4})?", f"{date}{text}".replace(":", ""))
+    match = re.fullmatch(r"(\d{8})?(\d{2})(\d{2})(\d{2}(?:\.\d{1,6})?)([+-]\d{4})?", f"{date}{text}".replace(":", ""))
     if match is None:
         return None
-    day, hour, minute, second = match.groups()
+    day, hour, minute, second, zone = match.groups()
+    ahead = int(f"{zone[0]}1") * (int(zone[1:3]) * 3600 + int(zone[3:]) * 60) if zone else 0
     try:
         days = datetime.date(int(day[:4]), int(day[4:6]), int(day[6:])).toordinal() if day else 0
     except ValueError:
         return None
-    return days * DAY + int(hour) * 3600 + int(minute) * 60 + float(second)
+    return days * DAY + int(hour) * 3600 + int(minute) * 60 + float(second) - ahead
 
 
 def _grid(columns: Sequence[Column], axes: Sequence[_Axis]) -> tuple[ImageHeader, ...] | None:

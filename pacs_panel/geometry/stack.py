@@ -26,7 +26,7 @@ from pacs_panel.geometry.affine import Array
 from pacs_panel.geometry.dimension import Arrangement, arrange, by_instance, number
 from pacs_panel.model import Dimension, ImageHeader, Passport, Stack, Tolerance, Vector
 
-RULES = "2"
+RULES = "3"
 """Version of these rules, part of a revision's identity: raised whenever the same images would give other stacks."""
 
 CHANNEL = Dimension("channel", "PhotometricInterpretation", ("red", "green", "blue"))
@@ -70,7 +70,8 @@ def _kind(image: ImageHeader) -> Hashable:
     alone = image.sop_instance_uid if image.matrix or (image.frames != 1 and image.position is None) else ""
     shape = (image.rows, image.columns, image.samples)
     bits = (image.bits_allocated, image.bits_stored, image.high_bit, image.signed)
-    return (*shape, *bits, image.photometric, image.frame_of_reference, alone)
+    unit = (image.units, image.slope is None and image.table is None)
+    return (*shape, *bits, *unit, image.photometric, image.frame_of_reference, alone)
 
 
 def _rank(stack: Stack, group: Images) -> tuple[float, float, str]:

@@ -8,6 +8,7 @@ Conventions, everywhere in the package:
 """
 
 from pacs_panel.model.image import Digests, Header, Identity, ImageHeader, Kept, Location, Vector
+from pacs_panel.model.mapping import RealWorldMap
 from pacs_panel.model.overlay import Overlay, OverlayKind, Segment
 from pacs_panel.model.principal import LOCAL, Principal
 from pacs_panel.model.stack import VERDICTS, Dimension, Gap, Passport, Revision, Stack, Tolerance, Verdict
@@ -27,6 +28,7 @@ __all__ = [
     "OverlayKind",
     "Passport",
     "Principal",
+    "RealWorldMap",
     "Revision",
     "Segment",
     "Stack",

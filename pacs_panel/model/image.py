@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from pacs_panel.model.mapping import RealWorldMap
+
 Vector = tuple[float, float, float]
 
 
@@ -111,6 +113,8 @@ class ImageHeader:
         Red, green and blue of each palette index from 0 on, 8 bits each. Read with the planes, never kept.
     tiling : tuple of (frame, row, column, rows, columns)
         Where each tile of a large image lies, and its size. Read with the planes, never kept.
+    real_world : tuple of RealWorldMap
+        What its stored values mean in the real world. Read with the planes, never kept.
     order : mapping of str to float or str
         Keyword to value, of the attributes that may order further dimensions (time, echo, b-value, …), and of
         ``InstanceNumber``, ``SliceThickness``, ``SpacingBetweenSlices``, ``GantryDetectorTilt`` where present.
@@ -151,6 +155,7 @@ class ImageHeader:
     table: tuple[int, tuple[float, ...]] | None = None
     palette: bytes = b""
     tiling: tuple[tuple[int, int, int, int, int], ...] = ()
+    real_world: tuple[RealWorldMap, ...] = ()
     order: Mapping[str, float | str] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -168,7 +173,7 @@ class ImageHeader:
 
 _REQUIRED = ("sop_instance_uid", "rows", "columns")
 _OPTIONAL = {f.name: f.default for f in fields(ImageHeader) if f.name not in _REQUIRED}
-_PASSING = ("table", "palette", "tiling")
+_PASSING = ("table", "palette", "tiling", "real_world")
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,9 @@ def read(source: BinaryIO, image: ImageHeader, settings: Settings) -> tuple[Dose
     across, down, normal = affines.directions(image.orientation)
     offsets = [float(number) for number in found.numbers(found.root, "GridFrameOffsetVector")]
     positions = _positions(np.asarray(image.position), normal, offsets, image.frames)
-    scaling = float(found.number(found.root, "DoseGridScaling", 1))
+    scaling = float(found.number(found.root, "DoseGridScaling", 0))
+    if scaling <= 0:
+        raise NotYetShown("the dose does not say by what its values are to be multiplied (Dose Grid Scaling)")
     values = np.empty((image.frames, image.rows, image.columns), np.float32)
     pixels = decode.Frames(image, source, settings)
     for frame in range(image.frames):
@@ -195,7 +197,8 @@ class DoseOnImages:
             self.dose, found = read(source, kept.image, settings)
         referred, members = references.of_tree(found), set(stack.members)
         matched = references.match(referred, members, self.grid.frame_of_reference)
-        if not matched:
+        own, here = found.text(found.root, "FrameOfReferenceUID"), self.grid.frame_of_reference
+        if not matched or (own and here and own != here):
             raise NotYetShown("the dose is in another frame of reference")
         self.overlay = Overlay(
             sop_instance_uid=kept.sop_instance_uid,

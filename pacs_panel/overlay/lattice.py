@@ -17,6 +17,7 @@ from pacs_panel.geometry.passport import allowed, flaw
 from pacs_panel.overlay.grid import Grid, Planes
 from pacs_panel.overlay.segmentation import Frame, Segmentation
 
+SAME = 1e-3  # mm: planes that are nearer are one, written by another hand
 PIXEL = 0.02  # of a pixel: how far a pasted frame may be off the images' pixels
 
 
@@ -109,11 +110,14 @@ def _planes(
     across, down, normal = affines.directions(orientation)
     at: dict[tuple[float, ...], list[int]] = defaultdict(list)
     for number in numbers:
-        at[found.frames[number].position].append(number)
+        position = found.frames[number].position
+        known = next((p for p in at if np.abs(np.subtract(p, position)).max() <= SAME), position)
+        at[known].append(number)
     positions = np.asarray(sorted(at, key=lambda position: float(np.asarray(position) @ normal)), float)
-    distances = np.diff(positions @ normal)
-    apart = distances[distances > 1e-3]
-    step = found.step or (float(apart.min()) if apart.size else 1.0)
+    apart = np.diff(positions @ normal)
+    apart = apart[apart > SAME]
+    # A thickness may be more than the distance: then it does not tell how far a plane reaches.
+    step = min(filter(None, (found.step, float(apart.min()) if apart.size else 0.0)), default=1.0)
     planes = Planes(positions, across * spacing[1], down * spacing[0], shape, step)
     return planes, tuple(tuple(at[tuple(position)]) for position in positions.tolist())
 
@@ -166,7 +170,7 @@ def _refer(
     lost = 0
     for number in numbers:
         found_in = _sources(found.frames[number], grid)
-        if len(found_in) == 1:
+        if len(found_in) == 1 and _as_the_images(found.frames[number], grid):
             slices[found_in.pop()].append(Pasted(number))
         else:
             lost += 1
@@ -176,6 +180,15 @@ def _refer(
     if lost:
         notes.append(f"{lost} of {len(found.frames)} frames cannot be placed on these images and are not shown.")
     return notes
+
+
+def _as_the_images(frame: Frame, grid: Grid) -> bool:
+    """Whether rows and columns of a frame may be those of the images: it says so, or nothing."""
+    if grid.planes is None or not (frame.orientation and frame.spacing):
+        return True
+    across, down, _ = affines.directions(frame.orientation)
+    one = Planes(np.zeros((1, 3)), across * frame.spacing[1], down * frame.spacing[0], (1, 1), 1.0)
+    return grid.planes.parallel(one, grid.tolerance.angle)
 
 
 def _sources(frame: Frame, grid: Grid) -> set[int]:

@@ -91,7 +91,13 @@ class Structures:
         numbers = _numbers(found, notes)
         self.rois = tuple(_rois(found, numbers))
         contours = list(_contours(found, numbers, notes))
-        self.drawn, self.unplaced = _draw(contours, self.grid.planes)
+        here = self.grid.frame_of_reference
+        away = {roi for roi, frame in _frames(found, numbers).items() if frame and here and frame != here}
+        self.drawn, unplaced = _draw([one for one in contours if one.roi not in away], self.grid.planes)
+        self.unplaced = (*unplaced, *(one for one in contours if one.roi in away))
+        if away:
+            names = ", ".join(roi.label for roi in self.rois if roi.number in away)
+            notes.append(f"In another frame of reference than the images, and not shown: {names}.")
         self.patches = self._rasterise()
         self.layers = layered([roi.number for roi in self.rois], self._conflicts())
         self.overlay = Overlay(
@@ -147,10 +153,11 @@ class Structures:
         for index, drawn in self.drawn.items():
             polygons: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
             for one in drawn:
-                if one.closed and one.roi in known:
+                known_already = any(np.array_equal(one.points, other) for other in polygons[one.roi])
+                if one.closed and one.roi in known and not known_already:  # twice the same would cancel out
                     polygons[one.roi].append(one.points)
             shape = self.grid.shape[1:]
-            made[index] = {roi: fill(each, (shape[0], shape[1])) for roi, each in polygons.items()}
+            made[index] = {roi: fill(each, (shape[0], shape[1])) for roi, each in polygons.items() if each}
         return made
 
     def _conflicts(self) -> set[tuple[int, int]]:
@@ -222,6 +229,14 @@ def _rois(found: Tree, numbers: dict[int, int]) -> Iterator[Segment]:
             meaning=interpreted.get(number, ""),
             method=found.text(item, "ROIGenerationAlgorithm").lower(),
         )
+
+
+def _frames(found: Tree, numbers: dict[int, int]) -> dict[int, str]:
+    """Frame of reference of each region's contours."""
+    return {
+        numbers[int(found.number(item, "ROINumber", -1))]: found.text(item, "ReferencedFrameOfReferenceUID")
+        for item in found.items(found.root, "StructureSetROISequence")
+    }
 
 
 def _colour(rgb: list[int | float]) -> colours.Colour | None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import generate_uid
 
 from pacs_panel import __version__
-from pacs_panel.dicom.dataset import load, quiet
+from pacs_panel.dicom.dataset import quiet
 from pacs_panel.model import Segment
+from pacs_panel.overlay.sources import File, arranged, headers
 from pacs_panel.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ Method = Literal["MANUAL", "SEMIAUTOMATIC", "AUTOMATIC"]
 
 def write_segmentation(
     labels: NDArray[Any],
-    images: Sequence[bytes | BinaryIO],
+    images: Iterable[File],
     segments: Sequence[Segment],
     settings: Settings,
     *,
@@ -38,6 +37,7 @@ def write_segmentation(
     codes: Mapping[int, tuple[Code, Code]] | None = None,
     method: Method = "MANUAL",
     algorithm: str = "",
+    frames: Sequence[int] = (),
     series_number: int = 1000,
     series_uid: str = "",
 ) -> bytes:
@@ -49,8 +49,9 @@ def write_segmentation(
         ``(slices, rows, columns)`` whole numbers, 0 or the number of a segment; or, where segments may overlap,
         ``(segments, slices, rows, columns)`` of bool. Floating point of that shape, from 0 to 1, makes a fractional
         (probability) segmentation.
-    images : sequence of bytes or binary files
-        The images' files, one a slice and in that order; only their headers are read.
+    images : iterable of bytes or binary files
+        The images' files, one a slice and in that order, or one enhanced multi-frame object; only their headers are
+        read.
     segments : sequence of Segment
         They are numbered from 1 in this order, as the standard demands (PS3.3 §C.8.20.4).
     codes : mapping of int to (category, type), optional
@@ -59,6 +60,8 @@ def write_segmentation(
         Segment Algorithm Type.
     algorithm : str
         Name of the algorithm, which anything but ``MANUAL`` needs.
+    frames : sequence of int, optional
+        Of a multi-frame object: which frame, from 0, each slice is of; all in order by default.
     series_uid : str, optional
         Of the new series; a new one by default.
 
@@ -70,17 +73,16 @@ def write_segmentation(
         One of the images cannot be read.
     """
     masks = _masks(np.asarray(labels), segments)
-    if len(images) != masks.shape[0]:
-        raise ValueError(f"{masks.shape[0]} slices of labels do not fit {len(images)} images")
     if method != "MANUAL" and not algorithm:
         raise ValueError("an automatic or semi-automatic method needs the algorithm's name")
     from highdicom.seg import Segmentation, SegmentationTypeValues
 
     fractional = masks.dtype.kind == "f"
     with quiet():
+        sources = headers(images, settings)
         made = Segmentation(
-            source_images=[_header(image, settings) for image in images],
-            pixel_array=masks,
+            source_images=sources,
+            pixel_array=arranged(masks, sources, frames),
             segmentation_type=SegmentationTypeValues.FRACTIONAL if fractional else SegmentationTypeValues.BINARY,
             segment_descriptions=_descriptions(segments, codes or {}, method, algorithm),
             series_instance_uid=series_uid or generate_uid(None),
@@ -121,14 +123,6 @@ def _masks(labels: NDArray[Any], segments: Sequence[Segment]) -> NDArray[Any]:
     renumbered = np.zeros(max(numbers) + 1, np.uint8 if len(numbers) < 256 else np.uint16)
     renumbered[numbers] = np.arange(1, len(numbers) + 1)
     return renumbered[labels]
-
-
-def _header(image: bytes | BinaryIO, settings: Settings) -> Dataset:
-    dataset, found = load(image, settings)
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = UID(found.transfer_syntax or ExplicitVRLittleEndian)
-    dataset.file_meta = meta
-    return dataset
 
 
 def _descriptions(

@@ -47,7 +47,7 @@ class OpenOverlays:
             Objects that might.
         """
         candidates = [kept for kept in speaking if is_overlay(kept.sop_class_uid)]
-        name = (series_uid, stack.members, *(kept.digests.dataset for kept in candidates))
+        name = (series_uid, stack.members, stack.frames, *(kept.digests.dataset for kept in candidates))
         with self._lock:
             if name not in self._held:
                 self._held[name] = {**self._planes(stack, images()), **self._lying(series_uid, stack, candidates)}

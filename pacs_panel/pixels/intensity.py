@@ -88,7 +88,9 @@ def unit(image: ImageHeader, modality: str) -> str:
     """
     rescale = "" if image.rescale_type == "US" else image.rescale_type
     if modality == "CT" and not rescale:
-        return "" if "LOCALIZER" in str(image.order.get("ImageType", "")).split("\\") else "HU"
+        localizer = "LOCALIZER" in str(image.order.get("ImageType", "")).split("\\")
+        untransformed = image.slope is None and image.table is None  # then stored values are nobody knows what
+        return "" if localizer or untransformed else "HU"
     return rescale or image.units
 
 

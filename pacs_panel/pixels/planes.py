@@ -18,7 +18,10 @@ from pacs_panel.pixels.source import Source
 from pacs_panel.settings import Settings
 
 Array = np.ndarray
+PlaneSource = Source | Callable[[], BinaryIO]
 Failures = dict[int, BadPixels | TooLarge]
+Waiting = deque[tuple[Frames, Future[None] | PlaneSource]]  # a source in place of a future: the object is done with
+KEPT = 16  # objects of several frames that stay open
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,13 +39,87 @@ class Plane:
     """
 
     image: ImageHeader
-    source: Source | Callable[[], BinaryIO]
+    source: PlaneSource
     frame: int = 0
 
 
-def read_planes(
-    planes: Iterable[Plane], out: Array, settings: Settings | None = None, threads: int = 1
-) -> dict[int, BadPixels | TooLarge]:
+class PlaneReader:
+    """Reads frames of many objects, several at once, in as many steps as one likes.
+
+    Objects of several frames stay open from step to step, the last few: to find the frames, or to inflate all, takes
+    its time.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Bounds a frame's size.
+    threads : int
+        That decode at once.
+    """
+
+    def __init__(self, settings: Settings | None = None, threads: int = 1) -> None:
+        self._settings, self._threads = settings or Settings(), max(1, threads)
+        self._kept: dict[int, tuple[Frames, object]] = {}  # by source, which is held: an id is not used again
+
+    def __enter__(self) -> PlaneReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._kept:
+            self._close_oldest()
+
+    def read(self, planes: Iterable[Plane], out: Array) -> Failures:
+        """As `read_planes`."""
+        failed: Failures = {}
+        waiting: Waiting = deque()
+        pool = ThreadPoolExecutor(self._threads)
+        try:
+            for image, source, wanted in _objects(planes):
+                try:
+                    frames = self._opened(image, source)
+                except (BadPixels, TooLarge) as error:
+                    for number, _ in wanted:
+                        failed[number], out[number] = error, 0
+                    continue
+                for number, index in wanted:
+                    if self._threads > 1 and _is_heavy(image):
+                        waiting.append((frames, pool.submit(_read, frames, index, number, out, failed)))
+                        self._settle(waiting, 2 * self._threads)
+                    else:
+                        _read(frames, index, number, out, failed)
+                waiting.append((frames, source))
+                self._settle(waiting, 2 * self._threads)
+            self._settle(waiting, 0)
+        finally:
+            pool.shutdown(cancel_futures=True)
+            for frames, _ in waiting:
+                frames.close()
+        return failed
+
+    def _opened(self, image: ImageHeader, source: PlaneSource) -> Frames:
+        frames, _ = self._kept.pop(id(source), (None, None))
+        return frames or Frames(image, source, self._settings)
+
+    def _settle(self, waiting: Waiting, allowed: int) -> None:
+        """Wait for the first frames until few are left, and put away objects all of whose frames are read."""
+        while len(waiting) > allowed or (waiting and not isinstance(waiting[0][1], Future)):
+            frames, last = waiting[0]
+            if isinstance(last, Future):
+                last.result()
+            elif len(frames) == 1:
+                frames.close()
+            else:
+                self._kept[id(last)] = (frames, last)
+                if len(self._kept) > KEPT:
+                    self._close_oldest()
+            waiting.popleft()
+
+    def _close_oldest(self) -> None:
+        frames, _ = self._kept.pop(next(iter(self._kept)))
+        frames.close()
+
+
+def read_planes(planes: Iterable[Plane], out: Array, settings: Settings | None = None, threads: int = 1) -> Failures:
     """Stored values of many frames, plane ``n`` into ``out[n]``.
 
     Compressed frames are decoded by ``threads`` threads, and few more than that are under way, so memory stays flat;
@@ -68,37 +145,11 @@ def read_planes(
     OSError, PacsPanelError
         What a source raises when it is opened or read.
     """
-    settings, threads = settings or Settings(), max(1, threads)
-    failed: Failures = {}
-    waiting: deque[tuple[Frames, Future[None] | None]] = deque()  # no future: the object is done with
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for image, source, wanted in _objects(planes):
-            try:
-                frames = Frames(image, source, settings)
-            except (BadPixels, TooLarge) as error:
-                for number, _ in wanted:
-                    failed[number], out[number] = error, 0
-                continue
-            for number, index in wanted:
-                if threads > 1 and _is_heavy(image):
-                    waiting.append((frames, pool.submit(_read, frames, index, number, out, failed)))
-                    _settle(waiting, 2 * threads)
-                else:
-                    _read(frames, index, number, out, failed)
-            waiting.append((frames, None))
-            _settle(waiting, 2 * threads)
-        _settle(waiting, 0)
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for frames, _ in waiting:
-            frames.close()
-    return failed
+    with PlaneReader(settings, threads) as reader:
+        return reader.read(planes, out)
 
 
-def _objects(
-    planes: Iterable[Plane],
-) -> Iterator[tuple[ImageHeader, Source | Callable[[], BinaryIO], list[tuple[int, int]]]]:
+def _objects(planes: Iterable[Plane]) -> Iterator[tuple[ImageHeader, PlaneSource, list[tuple[int, int]]]]:
     """Planes of one source together: its image, itself, and which frame is which plane."""
     groups: dict[int, list[tuple[int, Plane]]] = {}
     for number, plane in enumerate(planes):  # planes, and so their sources, are held: an id is not used again
@@ -118,14 +169,3 @@ def _read(frames: Frames, index: int, number: int, out: Array, failed: Failures)
     except (BadPixels, TooLarge) as error:
         out[number] = 0
         failed[number] = error
-
-
-def _settle(waiting: deque[tuple[Frames, Future[None] | None]], allowed: int) -> None:
-    """Wait for the first frames until few are left, and close objects all of whose frames are read."""
-    while len(waiting) > allowed or (waiting and waiting[0][1] is None):
-        frames, future = waiting[0]
-        if future is None:
-            frames.close()
-        else:
-            future.result()
-        waiting.popleft()

@@ -51,6 +51,7 @@ TYPES = {"": "bw", "BW": "bw", "BSA": "bsa", "LBMJANMA": "lbm", "LBMJAMES128": "
 HALF_DAY = timedelta(hours=12)
 LEAST_DOSE = 1e5  # Bq: less was stated in another unit
 MOST_HALF_LIVES = 10
+LONGEST = 6 * 3600  # s: half-life of tracers that are given and imaged on one day
 
 
 class NoSUV(PacsPanelError, ValueError):
@@ -205,6 +206,8 @@ class _Facts:
 
     def stamp(self, key: str) -> datetime | None:
         text = str(self._header.get(key, ""))
+        if any(sign in text[8:] for sign in "+-"):
+            raise NoSUV(f"{key} {TAGS[key]} states a time zone, while that of the other times is not known")
         day, at = _date(text[:8]), _time(text[8:])
         return None if day is None or at is None else datetime.combine(day.date(), at.time())
 
@@ -324,6 +327,8 @@ def _since_injection(facts: _Facts, start: datetime, half_life: float) -> float:
         key = "RadiopharmaceuticalStartTime"
         if (clock := facts.moment("", key, "")) is None:
             raise NoSUV("neither Radiopharmaceutical Start Date Time (0018,1078) nor Start Time (0018,1072) is stated")
+        if half_life > LONGEST:
+            raise NoSUV("the day of administration is not stated, and the half-life is of a tracer given days before")
         injected = datetime.combine(start.date(), clock.time())
         if injected > start:  # administered before midnight
             injected -= timedelta(days=1)

@@ -18,6 +18,7 @@ from pacs_panel.archive import Archive
 from pacs_panel.errors import ArchiveError
 from pacs_panel.model import LOCAL
 from pacs_panel.serve import errors
+from pacs_panel.serve.documents import document_routes
 from pacs_panel.serve.frames import frame_routes
 from pacs_panel.serve.live import Live
 from pacs_panel.serve.loopback import OnlyLoopback, check_host
@@ -40,7 +41,8 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     Returns
     -------
     FastAPI
-        ``/browse`` and ``/view`` (pages), the routes of `pacs_panel.serve.frames`, ``/liveness``; ``/`` leads to
+        ``/browse`` and ``/view`` (pages), the routes of `pacs_panel.serve.frames` and
+        `pacs_panel.serve.documents`, ``/liveness``; ``/`` leads to
         Browse. It answers under loopback names only.
     """
     pn.extension(nthreads=THREADS)
@@ -52,6 +54,7 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     app.state.live = live
     errors.install(app)
     app.include_router(frame_routes(lambda: local))
+    app.include_router(document_routes(lambda: local))
 
     @app.get("/", include_in_schema=False)
     def root(request: Request) -> RedirectResponse:

@@ -27,6 +27,8 @@ THEME = {
 }
 LOOK = {
     ".MuiAppBar-root": {"backgroundColor": BAR, "backgroundImage": "none", "color": "#e6e8ea", "boxShadow": "none"},
+    ".MuiLinearProgress-root": {"display": "none"},  # drawn although there is no busy indicator, and room left for it
+    ".MuiToolbar-root": {"margin": 0},
     ".MuiDrawer-paper": {"backgroundImage": "none"},
 }
 NOTE = f'<p style="margin:0;font:13px/1.3 system-ui,sans-serif;color:#d9b876">{RESEARCH}</p>'

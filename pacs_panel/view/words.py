@@ -13,7 +13,40 @@ VERDICTS = {
     "irregular": "uneven volume",
     "stack": "single images",
 }
-BUILDING, KEPT = "being built", "not yet shown"
+BUILDING, KEPT, HEADER = "being built", "not yet shown", "header only"
+# Objects that open although no volume is made of them: kind (as `pacs_panel.dicom.kind` names it) to word.
+DOCUMENTS = {
+    "structured report": "report",
+    "radiation dose report": "report",
+    "key object selection": "key objects",
+    "presentation state": "presentation",
+    "encapsulated PDF": "document",
+    "encapsulated CDA": "document",
+    "encapsulated STL": "model",
+    "encapsulated OBJ": "model",
+    "encapsulated MTL": "model",
+    "waveform": "waveform",
+    "RT plan": "plan",
+    "RT ion plan": "plan",
+    "RT beams treatment record": "record",
+    "RT brachy treatment record": "record",
+    "RT treatment summary record": "record",
+    "RT ion beams treatment record": "record",
+    "real world value mapping": "value map",
+    "microscopy annotations": "annotations",
+    "spatial registration": "registration",
+    "deformable registration": "registration",
+}
+OVERLAYS = {
+    "segmentation": "segmentation",
+    "label map segmentation": "segmentation",
+    "RT structure set": "contours",
+    "RT dose": "dose",
+}
+HEADERS = {
+    *("raw data", "MR spectroscopy", "spatial fiducials", "surface segmentation", "tractography"),
+    *("radiotherapy object", "media directory"),
+}
 
 
 def day(date: object) -> str:
@@ -36,11 +69,23 @@ def _group(group: str, between: str) -> str:
 
 
 def state(row: Mapping[str, Any]) -> tuple[str, str]:
-    """What became of a series: a verdict, ``building`` or ``kept``, and the same in words."""
-    verdict = row["Verdict"]
+    """What became of a series, and the same in words.
+
+    Returns
+    -------
+    tuple of 2 str
+        A verdict, ``building``; of what is no image ``document``, ``overlay`` (is shown on images) or ``header`` (only
+        that is read); or ``kept``.
+    """
+    verdict, kind = row["Verdict"], str(row.get("Kind") or "")
     if verdict in VERDICTS:
         return verdict, VERDICTS[verdict]
-    return ("kept", KEPT) if row["revision"] else ("building", BUILDING)
+    if not row["revision"]:
+        return "building", BUILDING
+    for name, known in (("document", DOCUMENTS), ("overlay", OVERLAYS)):
+        if kind in known:
+            return name, known[kind]
+    return ("header", HEADER) if kind in HEADERS or kind.endswith(" object") else ("kept", KEPT)
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -55,9 +100,13 @@ def passport_facts(passport: Passport) -> list[tuple[str, str]]:
     facts = [("Verdict", VERDICTS[passport.verdict]), ("Why", passport.reason)]
     facts.append(("Size", f"{columns} × {rows} × {slices} (columns × rows × slices)"))
     for dimension in passport.dimensions:
-        facts.append(
-            (dimension.name.capitalize(), f"{len(dimension.values)} values, by {dimension.keyword or 'order'}")
-        )
+        if dimension.keyword == "PhotometricInterpretation":
+            facts.append(("Colour", ", ".join(map(str, dimension.values))))
+            continue
+        name = dimension.name.replace("_", " ").capitalize()
+        facts.append((name, f"{len(dimension.values)} values, by {dimension.keyword or 'order'}"))
+    if passport.blank:
+        facts.append(("Not decoded", f"{len(passport.blank)} images, wholly or in part"))
     if passport.calibration != "none":
         where = " at the detector" if passport.calibration == "detector" else ""
         _, row_step, column_step = passport.spacing

@@ -18,7 +18,7 @@ from pacs_panel.geometry import affine as affines
 from pacs_panel.geometry.passport import words
 from pacs_panel.model import Passport
 from pacs_panel.pixels import suv
-from pacs_panel.volume import grids, ome, resample, uptake
+from pacs_panel.volume import grids, ome, real_world, resample, uptake
 
 Array = np.ndarray
 SPACE = grids.SPACE
@@ -120,7 +120,8 @@ class Places:
         if rescale is None:
             raise PacsPanelError("stored values do not follow from these: open the stack with physical=False")
         image = self._dataset["image"]
-        values = ((image.astype(np.float64) - rescale["intercept"]) / rescale["slope"]).round()
+        values = (image.astype(np.float64) - rescale["intercept"]) / rescale["slope"]
+        values = values if np.dtype(rescale["dtype"]).kind == "f" else values.round()
         return values.astype(rescale["dtype"]).rename("stored")
 
     # -- products ------------------------------------------------------------------------------------------------------
@@ -140,6 +141,13 @@ class Places:
     def suv(self, kind: suv.Kind = "bw") -> xr.Dataset:
         """A PET in standardized uptake values: see `pacs_panel.volume.uptake.suv`."""
         return uptake.suv(self._dataset, kind)
+
+    def real_world(self, label: str | None = None) -> xr.DataArray:
+        """Values as a map to the real world gives them: see `pacs_panel.volume.real_world.real_world`.
+
+        ``list(ds.attrs["real_world"])`` tells the labels that there are.
+        """
+        return real_world.real_world(self._dataset, label)
 
     # -- how -----------------------------------------------------------------------------------------------------------
 

@@ -24,8 +24,8 @@ from pacs_panel.storage import layout
 from pacs_panel.storage.files import sync_folder, write_atomic
 from pacs_panel.volume import ome, pet
 from pacs_panel.volume import values as meanings
-from pacs_panel.volume.gather import Opener, gather, marked, read
-from pacs_panel.volume.values import Values, pictures
+from pacs_panel.volume.gather import Members, Opener, Pixels, gather, marked
+from pacs_panel.volume.values import Values
 
 Array = np.ndarray
 
@@ -116,23 +116,40 @@ def _build_stacks(
         values = meanings.of([image for _, image in members], known, body_part)
         values = replace(values, pet=pet.facts(members, opener, settings))
         try:
-            stored, blank = read(members, values, stack.passport, opener, settings)
-        except (PacsPanelError, OSError) as error:
+            stack, values = _write(folder, members, values, stack, opener, settings)
+        except PacsPanelError as error:
             notes.append(f"a stack of {len(members)} images could not be built: {error}")
+            shutil.rmtree(folder, ignore_errors=True)
             continue
-        if blank:
-            stack, values = marked(stack, blank), replace(values, blank=frozenset(blank))
-        coarse = ome.write(folder, stored, values, stack)
         if not made:
-            (target / THUMBNAIL).write_bytes(thumbnail(coarse, values, stack.passport))
+            image = ome.middle(folder, stack.passport, values.samples)
+            (target / THUMBNAIL).write_bytes(thumbnail(image, values, stack.passport))
         made.append(stack)
     return made, notes
 
 
-def thumbnail(image: Array, values: Values, passport: Passport) -> bytes:
-    """PNG of the middle slice of a stack, made from its coarsest level ``(*extra, slice, row, column)``."""
-    images = pictures(image, values.samples)
-    stored = images[len(images) // 2]
+def _write(
+    folder: Path, members: Members, values: Values, stack: Stack, opener: Opener, settings: Settings
+) -> tuple[Stack, Values]:
+    """Write a stack, in memory that does not grow with it; what is known of it then.
+
+    Which images are blank is known once all are decoded, but has a say in each level's means. So a stack with blank
+    ones, which is rare, is written once more.
+    """
+    known: dict[int, str] = {}
+    while True:
+        told = marked(stack, known) if known else stack
+        values = replace(values, blank=frozenset(known))
+        pixels = Pixels(members, values, stack.passport, opener, settings)
+        ome.write(folder, pixels.slabs(), values, told)
+        if pixels.blank.keys() <= known.keys():
+            return told, values
+        known |= pixels.blank
+        shutil.rmtree(folder)
+
+
+def thumbnail(stored: Array, values: Values, passport: Passport) -> bytes:
+    """PNG of one image ``(row, column[, sample])`` of a stack's array called ``image``."""
     grey = values.uniform and values.samples == 1
     shown = physical(stored, values.slopes[0], values.intercepts[0]) if grey else stored
     low, high = values.padding if values.uniform and values.padding else (1, 0)

@@ -16,7 +16,10 @@ voxel (0, 0, 0) at 0 mm; where that lies in the patient, our affine says.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,50 +30,73 @@ from pacs_panel.model import Passport, Stack
 from pacs_panel.volume import grid, pyramid
 from pacs_panel.volume import values as meanings
 from pacs_panel.volume.grid import Level
+from pacs_panel.volume.shards import ShardedArray, Writer
 from pacs_panel.volume.store import Store
 from pacs_panel.volume.values import Values
 
 Array = np.ndarray
+Slab = tuple[Array, list[int]]
+Writers = tuple[Writer, Writer | None]
+"""Of a level's images, and of their mask."""
 
 FORMAT = 1
 OURS = "pacs_panel"
 IMAGE, STORED, MASK = "image", "stored", "mask"
 
 
-def write(folder: Path, stored: Array, values: Values, stack: Stack) -> Array:
+def write(folder: Path, slabs: Iterable[Slab], values: Values, stack: Stack) -> None:
     """Write a stack, with all its levels, at ``folder``, which is made.
 
     Parameters
     ----------
-    stored : ndarray
-        ``(*grid.extra_shape, slice, row, column)``.
+    slabs : iterable of (ndarray, list of int)
+        Stored values, the rows of chunks of ``(*grid.extra_shape, slice, row, column)`` in C order, and the number in
+        the stack of the image that each plane is of. Only one is held at a time.
     stack : Stack
         Its passport, and the object and frame of each plane.
-
-    Returns
-    -------
-    ndarray
-        The coarsest level's ``image``.
     """
     passport = stack.passport
     levels = grid.levels(passport)
-    attributes = {"ome": multiscales(passport, levels), OURS: _ours(values, passport, levels)}
-    store = Store(folder, attributes)
-    image = stored if values.uniform else meanings.physical(stored, values)
-    mask = meanings.mask(stored, values) if values.needs_mask else None
-    padding = values.padding if values.uniform else None
-    for number, level in enumerate(levels):
-        if number > 0:
-            steps = [b // a for a, b in zip(levels[number - 1].factors, level.factors, strict=True)]
-            image = pyramid.halve(image, steps, padding, mask)
-            mask = None if mask is None else pyramid.halve_mask(mask, steps)
-        ours = {OURS: {"members": list(stack.members), "frames": list(stack.frames)}} if number == 0 else {}
-        store.group(path(number), ours)
-        _write_level(store, path(number), image, mask, values, passport, level)
-    if not values.uniform:
-        _write_stored(store, path(0), stored, values, passport)
+    store = Store(folder, {"ome": multiscales(passport, levels), OURS: _ours(values, passport, levels)})
+    with ExitStack() as opened:
+        made = []
+        for number, level in enumerate(levels):
+            ours = {OURS: {"members": list(stack.members), "frames": list(stack.frames)}} if number == 0 else {}
+            store.group(path(number), ours)
+            made.append(_begin_level(opened, store, path(number), values, passport, level))
+        kept = None if values.uniform else _begin_stored(opened, store, path(0), values, passport)
+        steps = [[b // a for a, b in zip(*pair, strict=True)] for pair in pairwise(level.factors for level in levels)]
+        for stored, numbers in slabs:
+            if kept is not None:
+                kept.add(stored)
+            _add(made, steps, stored, numbers, values)
     store.finish()
-    return image
+
+
+def _add(
+    levels: Sequence[Writers], steps: Sequence[Sequence[int]], stored: Array, numbers: list[int], values: Values
+) -> None:
+    """Write a slab to all levels. It has an even number of slices, or all that there are, so blocks are never cut."""
+    image = stored if values.uniform else meanings.physical(stored, values, numbers)
+    mask = meanings.mask(stored, values, numbers) if values.needs_mask else None
+    padding = values.padding if values.uniform else None
+    for (images, masks), step in zip(levels, [None, *steps], strict=True):
+        if step is not None:
+            image = pyramid.halve(image, step, padding, mask)
+            mask = None if mask is None else pyramid.halve_mask(mask, step)
+        images.add(image)
+        if masks is not None and mask is not None:
+            masks.add(mask.view(np.uint8))
+
+
+def middle(folder: Path, passport: Passport, samples: int) -> Array:
+    """The middle image of a stack's coarsest level, ``(row, column)`` or ``(row, column, samples)``."""
+    images = ShardedArray(folder / path(len(grid.levels(passport)) - 1) / IMAGE)
+    *extra, slices = images.shape[:-2]
+    position, slice_ = divmod(math.prod(extra) // samples * slices // 2, slices)
+    places = [np.unravel_index(position * samples + n, extra) if extra else () for n in range(samples)]
+    planes = [images[(*map(int, place), slice_)] for place in places]
+    return planes[0] if samples == 1 else np.stack(planes, -1)
 
 
 def path(level: int) -> str:
@@ -83,25 +109,33 @@ def axes(passport: Passport) -> tuple[str, ...]:
     return (*grid.extra_axes(passport.dimensions), *grid.SPACE)
 
 
-def _write_level(
-    store: Store, place: str, image: Array, mask: Array | None, values: Values, passport: Passport, level: Level
-) -> None:
+def _begin_level(
+    opened: ExitStack, store: Store, place: str, values: Values, passport: Passport, level: Level
+) -> Writers:
+    """The arrays of a level: small ones are written, images and mask are to be."""
     names = axes(passport)
-    store.array(f"{place}/{IMAGE}", image, names, _cf(values))
-    if mask is not None:
-        store.array(f"{place}/{MASK}", mask.view(np.uint8), names, {"long_name": "padding"})
-    for name, size in zip(names[:-3], image.shape, strict=False):
+    shape = (*grid.extra_shape(passport.dimensions), *level.shape)
+    dtype = values.dtype if values.uniform else np.dtype(np.float32)
+    images = opened.enter_context(store.array(f"{place}/{IMAGE}", shape, dtype, names, _cf(values)))
+    masks = None
+    if values.needs_mask:
+        about = {"long_name": "padding"}
+        masks = opened.enter_context(store.array(f"{place}/{MASK}", shape, np.dtype(np.uint8), names, about))
+    for name, size in zip(names[:-3], shape, strict=False):
         store.line(f"{place}/{name}", _extra_values(passport, name, size), (name,), {})
     lines = zip(grid.SPACE, coordinates(passport, level), units(passport), strict=True)
     for name, line, unit in lines:
         store.line(f"{place}/{name}", line, (name,), {"units": unit} if unit else {})
+    return images, masks
 
 
-def _write_stored(store: Store, place: str, stored: Array, values: Values, passport: Passport) -> None:
+def _begin_stored(opened: ExitStack, store: Store, place: str, values: Values, passport: Passport) -> Writer:
     names = axes(passport)
-    store.array(f"{place}/{STORED}", stored, names, {"long_name": "stored values"})
+    shape = (*grid.extra_shape(passport.dimensions), *passport.shape)
     for name, numbers in (("slope", values.slopes), ("intercept", values.intercepts)):
-        store.line(f"{place}/{name}", np.asarray(numbers, float).reshape(stored.shape[:-2]), names[:-2], {})
+        store.line(f"{place}/{name}", np.asarray(numbers, float).reshape(shape[:-2]), names[:-2], {})
+    about = {"long_name": "stored values"}
+    return opened.enter_context(store.array(f"{place}/{STORED}", shape, values.dtype, names, about))
 
 
 def _cf(values: Values) -> dict[str, Any]:

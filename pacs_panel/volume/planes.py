@@ -90,4 +90,17 @@ def _tiled(image: ImageHeader, file: BinaryIO, target: Array, settings: Settings
         room[...] = tile[: room.shape[0], : room.shape[1]]
     if len(failed) == len(image.tiling):
         raise BadPixels(failed[0])
-    return f"{len(failed)} of {len(image.tiling)} tiles: {failed[0]}" if failed else ""
+    reasons = [f"{len(failed)} of {len(image.tiling)} tiles: {failed[0]}"] if failed else []
+    if (absent := _absent(image)) > 0:
+        reasons.append(f"{absent:.0%} of the image is in no tile" if absent >= 0.01 else "some of it is in no tile")
+    return "; ".join(reasons)
+
+
+def _absent(image: ImageHeader) -> float:
+    """Which part of a large image no tile covers, from 0 to 1."""
+    places = {(row, column): (rows, columns) for _, row, column, rows, columns in image.tiling}
+    covered = sum(
+        max(0, min(rows, image.rows - row)) * max(0, min(columns, image.columns - column))
+        for (row, column), (rows, columns) in places.items()
+    )
+    return 1 - covered / (image.rows * image.columns)

@@ -20,6 +20,7 @@ from pacs_panel.volume.shards import ShardedArray
 
 Array = np.ndarray
 SPACE = accessor.SPACE
+AS_STORED = ("float32", 1.0, 0.0)
 
 
 def open_stack(path: Path, level: int = 0, physical: bool = True) -> xr.Dataset:
@@ -42,7 +43,8 @@ def open_stack(path: Path, level: int = 0, physical: bool = True) -> xr.Dataset:
         0 on; ``sop_instance_uid`` tells the object of each slice, and ``frame_number`` which of its frames, where
         slices are those of objects. Extra dimensions have their attribute's values; colour is the last of them,
         ``channel``. ``b`` and ``direction`` (LPS) tell the diffusion weighting of positions.
-        Attributes: ``passport``, ``affine``, ``units``, ``level``, ``factors``.
+        Attributes: ``passport``, ``affine``, ``units``, ``level``, ``factors``, ``real_world`` (maps to the real world
+        by name).
         ``ds.pacs`` knows places: see `pacs_panel.volume.accessor`.
 
     Raises
@@ -69,6 +71,7 @@ def open_stack(path: Path, level: int = 0, physical: bool = True) -> xr.Dataset:
         "affine": facts["passport"]["affine"],
         "units": facts["unit"],
         "pet": facts.get("pet", {}),
+        "real_world": facts.get("real_world", {}),
         "level": level,
         "factors": list(frames.levels[level].factors),
     }
@@ -105,7 +108,8 @@ def _about(facts: dict[str, Any], physical: bool, uniform: bool) -> dict[str, An
     about: dict[str, Any] = {"long_name": "intensity" if physical else "stored values"}
     if physical and facts["unit"]:
         about["units"] = facts["unit"]
-    if physical and uniform and np.dtype(facts["dtype"]).itemsize <= 2:  # float32 then holds all that there was
+    exact = np.dtype(facts["dtype"]).itemsize <= 2 or (facts["dtype"], facts["slope"], facts["intercept"]) == AS_STORED
+    if physical and uniform and exact:  # float32 then holds all that there was
         about["rescale"] = {key: facts[key] for key in ("dtype", "slope", "intercept")}
     return about | {"windows": facts["windows"], "photometric": facts["photometric"]}
 

@@ -1,8 +1,8 @@
-"""Zarr v3 arrays in one shard each, written and read without a detour.
+"""Zarr v3 arrays in one shard each, or few: written slab by slab, and read, without a detour.
 
 The format is Zarr's own (sharding codec 1.0, blosc), so every Zarr reader opens these arrays. Their bytes are put
-together here, because that takes no second copy of the compressed array and less time a chunk than zarr-python. A read
-of a plane decodes only the blocks of each chunk that it needs, many in one call.
+together here, because that takes no copy of the array, compressed or not, and less time a chunk than zarr-python. A
+read of a plane decodes only the blocks of each chunk that it needs, many in one call.
 """
 
 from __future__ import annotations
@@ -41,48 +41,104 @@ GROUP = 2 << 20  # bytes decoded at once: what stays in a core's cache
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
-def write(folder: Path, array: Array, chunk: Shape, shard: Shape) -> dict[str, Any]:
-    """Write the shards of an array in its folder; the metadata is the caller's.
+def rows(shape: Shape, chunk: Shape) -> Iterator[tuple[slice, ...]]:
+    """Slabs of an array, each a row of chunks along its last two axes, in the order in which `Writer` takes them."""
+    for at in np.ndindex(*(-(-n // c) for n, c in zip(shape[:-2], chunk[:-2], strict=True))):
+        outer = (slice(i * c, min(n, (i + 1) * c)) for i, n, c in zip(at, shape, chunk, strict=False))
+        yield (*outer, slice(0, shape[-2]), slice(0, shape[-1]))
+
+
+class Writer:
+    """The shards of an array in its folder, written while the array is made; the metadata is the caller's.
+
+    It comes in slabs, and what is kept of it is one row of chunks at most.
 
     Parameters
     ----------
-    array : ndarray
+    folder : Path
+    shape, dtype
+        Of the array, ``(*extra, slice, row, column)``.
     chunk, shard : tuple of int
-        Shapes; a shard is a whole number of chunks.
-
-    Returns
-    -------
-    dict
-        Configuration of Zarr's ``blosc`` codec.
+        Shapes; a shard is a whole number of chunks, as `grid.shard_shape` says: so all chunks in C order are those of
+        one shard after the other.
     """
-    block = math.prod(grid.block_shape(chunk)) * array.itemsize
-    encoder = blosc.Blosc(CODEC, clevel=1, shuffle=blosc.BITSHUFFLE, blocksize=block)
-    for number in np.ndindex(*(-(-n // s) for n, s in zip(array.shape, shard, strict=True))):
-        part = tuple(slice(i * s, (i + 1) * s) for i, s in zip(number, shard, strict=True))
+
+    def __init__(self, folder: Path, shape: Shape, dtype: np.dtype, chunk: Shape, shard: Shape) -> None:
+        self._folder, self._chunk = folder, chunk
+        self._counts = tuple(s // c for s, c in zip(shard, chunk, strict=True))
+        self._places = np.ndindex(*(-(-n // c) for n, c in zip(shape, chunk, strict=True)))
+        self._heights = itertools.cycle([part[-3].stop - part[-3].start for part in rows(shape[-3:], chunk[-3:])])
+        self._height = next(self._heights)
+        self._waiting: list[Array] = []
+        self._full = np.zeros(chunk, dtype)
+        self._block = math.prod(grid.block_shape(chunk)) * dtype.itemsize
+        self._encoder = blosc.Blosc(CODEC, clevel=1, shuffle=blosc.BITSHUFFLE, blocksize=self._block)
+        self._shard: _NewShard | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Configuration of Zarr's ``blosc`` codec."""
+        size = self._full.itemsize
+        return {"typesize": size, "cname": CODEC, "clevel": 1, "shuffle": "bitshuffle", "blocksize": self._block}
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Complete the last shard, which is sound when all of the array was added."""
+        if self._shard is not None:
+            self._shard.close()
+
+    def add(self, slab: Array) -> None:
+        """Take the next slices of a slab of `rows`; they may be written later, so the caller must not change them.
+
+        Parameters
+        ----------
+        slab : ndarray
+            ``(*extra, slice, row, column)``: a row of chunks, or a part of one along slices.
+        """
+        self._waiting.append(slab)
+        if sum(part.shape[-3] for part in self._waiting) < self._height:
+            return
+        row = slab if len(self._waiting) == 1 else np.concatenate(self._waiting, -3)
+        self._waiting, self._height = [], next(self._heights)
+        high, wide = self._chunk[-2:]
+        for top, left in itertools.product(range(0, row.shape[-2], high), range(0, row.shape[-1], wide)):
+            self._write(row[..., top : top + high, left : left + wide])
+
+    def _write(self, part: Array) -> None:
+        """The next chunk in C order; beyond the array's end it is zero."""
+        numbers, inner = zip(*map(divmod, next(self._places), self._counts), strict=True)
+        if self._shard is None or self._shard.number != numbers:
+            if self._shard is not None:
+                self._shard.close()
+            self._shard = _NewShard(self._folder, numbers, self._counts)
+        if part.shape != self._chunk:
+            self._full[...] = 0
+        self._full[tuple(slice(n) for n in part.shape)] = part
+        self._shard.append(inner, self._encoder.encode(self._full))
+
+
+class _NewShard:
+    """A shard's file: chunks, then where each begins and how long it is, then the checksum of that."""
+
+    def __init__(self, folder: Path, number: Shape, counts: Shape) -> None:
+        self.number = number
         path = folder.joinpath("c", *map(str, number))
         path.parent.mkdir(parents=True, exist_ok=True)
-        counts = tuple(s // c for s, c in zip(shard, chunk, strict=True))
-        _write_shard(path, array[part], counts, chunk, encoder)
-    return {"typesize": array.itemsize, "cname": CODEC, "clevel": 1, "shuffle": "bitshuffle", "blocksize": block}
+        self._file = path.open("wb")
+        self._offset = 0
+        self._index = np.full((*counts, 2), MISSING, "<u8")
 
+    def append(self, at: Shape, data: bytes) -> None:
+        """Add the chunk at a place in the shard."""
+        self._index[at] = self._offset, len(data)
+        self._offset += self._file.write(data)
 
-def _write_shard(path: Path, array: Array, counts: Shape, chunk: Shape, encoder: Any) -> None:
-    """Chunks in C order, then where each begins and how long it is, then the checksum of that."""
-    index = np.full((math.prod(counts), 2), MISSING, "<u8")
-    full = np.zeros(chunk, array.dtype)
-    offset = 0
-    with path.open("wb") as file:
-        for number, at in enumerate(np.ndindex(*counts)):
-            part = array[tuple(slice(i * c, (i + 1) * c) for i, c in zip(at, chunk, strict=True))]
-            if part.size == 0:
-                continue
-            if part.shape != chunk:
-                full[...] = 0
-            full[tuple(slice(n) for n in part.shape)] = part
-            offset += file.write(data := encoder.encode(full))
-            index[number] = offset - len(data), len(data)
-        table = index.tobytes()
-        file.write(table + struct.pack("<I", google_crc32c.value(table)))
+    def close(self) -> None:
+        table = self._index.tobytes()
+        with self._file:
+            self._file.write(table + struct.pack("<I", google_crc32c.value(table)))
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -95,7 +151,7 @@ class _Shard:
 
 
 class ShardedArray:
-    """An array that `write` wrote, read box by box; many threads may read it at once.
+    """An array that a `Writer` wrote, read box by box; many threads may read it at once.
 
     Pickles as its path.
 

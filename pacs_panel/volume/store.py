@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from pacs_panel.volume import grid, shards
+from pacs_panel.volume import grid
+from pacs_panel.volume.shards import Shape, Writer
 
 Array = np.ndarray
 Json = dict[str, Any]
@@ -40,32 +41,38 @@ class Store:
         """Add a group; its parent must be there."""
         self._nodes[path] = _group(attributes)
 
-    def array(self, path: str, array: Array, names: Sequence[str], attributes: Json) -> None:
-        """Add an array ``(..., slice, row, column)``, compressed in one shard, or several where it is large.
+    def array(self, path: str, shape: Shape, dtype: np.dtype, names: Sequence[str], attributes: Json) -> Writer:
+        """Add an array ``(*extra, slice, row, column)``, compressed in one shard, or several where it is large.
 
         Parameters
         ----------
         names : sequence of str
             Dimension names.
+
+        Returns
+        -------
+        Writer
+            Takes the values, and is to be closed.
         """
-        chunk = grid.chunk_shape(array.shape)
-        shard = grid.shard_shape(array.shape, chunk, array.itemsize)
-        options = shards.write(self._folder / path, array, chunk, shard)
+        chunk = grid.chunk_shape(shape)
+        shard = grid.shard_shape(shape, chunk, dtype.itemsize)
+        writer = Writer(self._folder / path, shape, dtype, chunk, shard)
         inner = {
             "chunk_shape": chunk,
-            "codecs": [BYTES, {"name": "blosc", "configuration": options}],
+            "codecs": [BYTES, {"name": "blosc", "configuration": writer.options}],
             "index_codecs": [BYTES, {"name": "crc32c"}],
             "index_location": "end",
         }
         codecs = [{"name": "sharding_indexed", "configuration": inner}]
-        self._nodes[path] = _array(array, shard, codecs, names, attributes)
+        self._nodes[path] = _array(shape, dtype, shard, codecs, names, attributes)
+        return writer
 
     def line(self, path: str, values: Array, names: Sequence[str], attributes: Json) -> None:
         """Add a small array as it is, for instance the coordinates along an axis."""
         place = self._folder.joinpath(path, "c", *("0" * values.ndim))
         place.parent.mkdir(parents=True)
         place.write_bytes(values.astype(values.dtype.newbyteorder("<")).tobytes())
-        self._nodes[path] = _array(values, values.shape, [BYTES], names, attributes)
+        self._nodes[path] = _array(values.shape, values.dtype, values.shape, [BYTES], names, attributes)
 
     def finish(self) -> None:
         """Write the metadata."""
@@ -83,15 +90,17 @@ def _group(attributes: Mapping[str, Any]) -> Json:
     return {"zarr_format": 3, "node_type": "group", "attributes": dict(attributes)}
 
 
-def _array(array: Array, chunk: Sequence[int], codecs: list[Json], names: Sequence[str], attributes: Json) -> Json:
+def _array(
+    shape: Shape, dtype: np.dtype, chunk: Shape, codecs: list[Json], names: Sequence[str], attributes: Json
+) -> Json:
     return {
         "zarr_format": 3,
         "node_type": "array",
-        "shape": array.shape,
-        "data_type": array.dtype.name,
+        "shape": shape,
+        "data_type": dtype.name,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-        "fill_value": 0.0 if array.dtype.kind == "f" else 0,
+        "fill_value": 0.0 if dtype.kind == "f" else 0,
         "codecs": codecs,
         "dimension_names": names,
         "attributes": attributes,

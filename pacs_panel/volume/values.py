@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pacs_panel.model import ImageHeader
-from pacs_panel.pixels import decode, intensity
+from pacs_panel.pixels import decode, intensity, real_world
 from pacs_panel.pixels.intensity import Window
 
 Array = np.ndarray
@@ -46,6 +46,8 @@ class Values:
         Planes are frames of multi-frame objects.
     pet : mapping
         What uptake values follow from, see `pacs_panel.pixels.suv.wanted`; empty where the images are no PET.
+    real_world : mapping
+        Maps to the real world by name, see `pacs_panel.pixels.real_world.named`.
     """
 
     dtype: np.dtype
@@ -62,6 +64,7 @@ class Values:
     frame_time: float | None = None
     framed: bool = False
     pet: Mapping[str, Any] = field(default_factory=dict)
+    real_world: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def uniform(self) -> bool:
@@ -97,6 +100,7 @@ def of(images: Sequence[ImageHeader], modality: str = "", body_part: str = "") -
         tables=tuple(image.table for image in images) if any(image.table for image in images) else (),
         frame_time=middle.frame_time,
         framed=middle.frames > 1,
+        real_world={} if colour else real_world.of_images(images),
     )
 
 
@@ -115,12 +119,10 @@ def dtype(image: ImageHeader) -> np.dtype:
     return np.dtype(f"{stored.kind}{size}")
 
 
-def physical(stored: Array, values: Values) -> Array:
-    """Physical values, float32, of a whole array of stored ones ``(*extra, slice, row, column)``."""
-    if values.uniform:
-        return intensity.physical(stored, values.slopes[0], values.intercepts[0])
+def physical(stored: Array, values: Values, numbers: Sequence[int]) -> Array:
+    """Physical values, float32, of planes ``(…, row, column)``, whose numbers in the stack are given in C order."""
     out = np.empty(stored.shape, np.float32)
-    for number, (source, target) in enumerate(zip(_planes(stored), _planes(out), strict=True)):
+    for number, source, target in zip(numbers, _planes(stored), _planes(out), strict=True):
         target[...] = physical_plane(source, values, number)
     return out
 
@@ -132,15 +134,20 @@ def physical_plane(stored: Array, values: Values, number: int) -> Array:
     return intensity.physical(stored, values.slopes[number], values.intercepts[number])
 
 
-def mask(stored: Array, values: Values) -> Array:
-    """True where a stored value is padding, or where a plane could not be decoded."""
+def mask(stored: Array, values: Values, numbers: Sequence[int]) -> Array:
+    """True where a stored value is padding, or where an image could not be decoded.
+
+    Parameters
+    ----------
+    stored : ndarray
+        ``(…, row, column)``.
+    numbers : sequence of int
+        Of the image in the stack that each plane belongs to, planes in C order.
+    """
     out = np.zeros(stored.shape, bool)
-    for number, target in enumerate(pictures(out, values.samples)):
+    for number, source, target in zip(numbers, _planes(stored), _planes(out), strict=True):
         target[...] = number in values.blank
-    if not any(values.paddings):
-        return out
-    for source, target, padding in zip(_planes(stored), _planes(out), values.paddings, strict=True):
-        if padding is not None:
+        if (padding := values.paddings[number]) is not None:
             target |= (source >= padding[0]) & (source <= padding[1])
     return out
 
@@ -177,6 +184,7 @@ def facts(values: Values) -> dict[str, Any]:
         "frame_time": values.frame_time,
         "slices_are": "frame" if values.framed else "slice",
         "pet": dict(values.pet),
+        "real_world": dict(values.real_world),
     }
 
 

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from tests.benchmarks.measure import ROOT, Scale, table
 
-NAMES = {"import": "importing", "build": "building", "slices": "slicing", "viewer": "viewing"}
+NAMES = {
+    "import": "importing",
+    "build": "building",
+    "decode": "decoding",
+    "memory": "memory",
+    "slices": "slicing",
+    "viewer": "viewing",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

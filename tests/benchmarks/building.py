@@ -28,7 +28,7 @@ def run(folder: Path, scale: Scale) -> list[Row]:
     work("ingest", kept, source)
     sync()
     sizes: dict[str, int] = {}
-    runs = [partial(_build, kept, sizes), partial(_convert, source, "n", sizes), partial(_convert, source, "y", sizes)]
+    runs = [partial(build, kept, sizes), partial(convert, source, "n", sizes), partial(convert, source, "y", sizes)]
     ours, plain, packed = alternate(scale.rounds, *runs)
     rate, peak = size / middle(ours), max(one.peak for one in ours)
     what = f"{series} CT series of {slices} slices, {size:,.0f} MB"
@@ -47,7 +47,7 @@ def run(folder: Path, scale: Scale) -> list[Row]:
     ]
 
 
-def _build(kept: Path, sizes: dict[str, int], number: int) -> Done:
+def build(kept: Path, sizes: dict[str, int], number: int) -> Done:
     """A copy of the archive is built each time, since what is built is not built again."""
     archive = kept.with_name("built")
     shutil.copytree(kept, archive)
@@ -58,7 +58,8 @@ def _build(kept: Path, sizes: dict[str, int], number: int) -> Done:
     return done
 
 
-def _convert(source: Path, packing: str, sizes: dict[str, int], number: int) -> float:
+def convert(source: Path, packing: str, sizes: dict[str, int], number: int) -> float:
+    """Seconds that dcm2niix takes; what it wrote is measured and removed."""
     target = source.with_name("nifti")
     target.mkdir()
     command = [dcm2niix.bin, "-z", packing, "-b", "n", "-f", "%j", "-o", str(target), str(source)]

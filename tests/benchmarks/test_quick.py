@@ -12,8 +12,9 @@ from tests.benchmarks.__main__ import NAMES
 from tests.benchmarks.measure import Row, Scale, descendants, high_water, rates, table, times
 
 TINY = Scale(tiny=True, rounds=1)
-LINES = {"import": 5, "build": 5, "slices": 6, "viewer": 3}
-MARKS = {"viewer": (pytest.mark.browser, pytest.mark.slow), "import": (pytest.mark.slow,), "build": (pytest.mark.slow,)}
+LINES = {"import": 5, "build": 5, "decode": 3, "memory": 2, "slices": 6, "viewer": 3}
+SLOW = ("import", "build", "decode", "memory", "viewer")
+MARKS = {name: [pytest.mark.slow] + [pytest.mark.browser] * (name == "viewer") for name in SLOW}
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in NAMES])

@@ -18,34 +18,34 @@ from typing import Any
 WORKERS = 2
 
 
-def _begin() -> float:
+def _begin(workers: int) -> float:
     """Seconds until workers could begin."""
     from pacs_panel.pipeline.jobs import run
 
     start = time.perf_counter()
-    list(run(abs, range(2 * WORKERS), workers=WORKERS))
+    list(run(abs, range(2 * workers), workers=workers))
     return time.perf_counter() - start
 
 
-def ingest(archive: str, source: str) -> dict[str, Any]:
-    """Import a folder, with copies, without building."""
+def ingest(archive: str, source: str, workers: str = str(WORKERS)) -> dict[str, Any]:
+    """Import a folder, with copies, without building; with 0 workers in this process."""
     from pacs_panel import open_archive
     from pacs_panel.settings import Settings
 
-    with open_archive(archive, settings=Settings(workers=WORKERS)) as opened:
-        begun = _begin()
+    with open_archive(archive, settings=Settings(workers=int(workers))) as opened:
+        begun = _begin(int(workers))
         start = time.perf_counter()
         report = opened.ingest(source, build=False)
         return {"seconds": time.perf_counter() - start, "accepted": report.accepted, "begun": begun}
 
 
-def build(archive: str) -> dict[str, Any]:
-    """Build and publish all series of an archive."""
+def build(archive: str, workers: str = str(WORKERS)) -> dict[str, Any]:
+    """Build and publish all series of an archive; with 0 workers in this process."""
     from pacs_panel import open_archive
     from pacs_panel.settings import Settings
 
-    with open_archive(archive, settings=Settings(workers=WORKERS)) as opened:
-        begun = _begin()
+    with open_archive(archive, settings=Settings(workers=int(workers))) as opened:
+        begun = _begin(int(workers))
         start = time.perf_counter()
         revisions = opened.settle()
         return {

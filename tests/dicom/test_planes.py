@@ -13,6 +13,7 @@ from pydicom import Dataset, dcmread
 from pacs_panel.dicom import header
 from pacs_panel.dicom.mosaic import csa_header
 from pacs_panel.dicom.planes import needs_more, planes
+from pacs_panel.errors import Unreadable
 from pacs_panel.model import ImageHeader
 from pacs_panel.settings import Settings
 from pacs_panel.testing import ct_phantom, ct_tilted, encode, mr_4d, mr_oblique, pet_varying_slopes
@@ -80,11 +81,32 @@ def test_what_groups_get_wrong_leaves_frames_without_a_place() -> None:
     items = dataset.PerFrameFunctionalGroupsSequence
     items[1].PlanePositionSequence = []
     items[2].PlanePositionSequence[0].ImagePositionPatient = ["1", "2"]
-    del items[4]
     found = planes_of(encode(dataset))
-    assert [image.position is None for image in found] == [False, True, True, False, True]
+    assert [image.position is None for image in found] == [False, True, True, False, False]
     assert [image.frame for image in found] == [0, 1, 2, 3, 4]
     assert all(image.orientation and image.spacing for image in found)
+
+
+def test_groups_that_are_not_one_a_frame_place_nothing() -> None:
+    dataset = enhanced(ct_phantom(**SMALL)).datasets[0]
+    del dataset.PerFrameFunctionalGroupsSequence[1]
+    found = planes_of(encode(dataset))
+    assert [image.position for image in found] == [None] * 5
+
+
+def test_one_place_is_not_that_of_all_frames() -> None:
+    dataset = enhanced(ct_phantom(**SMALL)).datasets[0]
+    del dataset.PerFrameFunctionalGroupsSequence
+    dataset.ImagePositionPatient = ["1", "2", "3"]
+    assert [image.position for image in planes_of(encode(dataset))] == [None] * 5
+
+
+def test_an_element_that_is_not_what_its_tag_says_is_named() -> None:
+    dataset = enhanced(ct_phantom(**SMALL)).datasets[0]
+    del dataset.SharedFunctionalGroupsSequence
+    dataset.add_new(0x52009229, "LT", "no sequence")
+    with pytest.raises(Unreadable, match="cannot be understood"):
+        planes_of(encode(dataset))
 
 
 # -- mosaics -----------------------------------------------------------------------------------------------------------
@@ -124,6 +146,19 @@ def test_a_mosaic_without_its_normal_has_no_place() -> None:
     assert [image.position for image in found] == [None] * 5
 
 
+def test_a_mosaic_that_states_no_distance_has_no_place() -> None:
+    dataset = mosaic(mr_oblique(**SMALL)).datasets[0]
+    del dataset.SpacingBetweenSlices
+    assert [image.position for image in planes_of(encode(dataset))] == [None] * 5
+
+
+def test_a_mosaic_whose_counts_disagree_is_one_image() -> None:
+    dataset = mosaic(mr_oblique(**SMALL)).datasets[0]
+    dataset.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0A, "US", 9)
+    (image,) = planes_of(encode(dataset))
+    assert (image.rows, image.tiles) == (60, 0)
+
+
 def test_a_csa_header_is_read_as_it_was_written() -> None:
     values = {"A": ["1", "2.5"], "Empty": [], "Name": ["some text"]}
     assert csa_header(csa(values)) == values
@@ -149,6 +184,19 @@ def test_a_tile_that_cannot_be_decoded_is_told(tmp_path: Path) -> None:
     found = stored(tmp_path / "r")
     assert (found[:, :, :16] == 200).all()
     assert (found[:, :, 16:, 16:] == 0).all()
+
+
+def test_the_second_part_of_a_slide_lies_below_the_first(tmp_path: Path) -> None:
+    picture = np.random.default_rng(2).integers(1, 256, (64, 32, 3), np.uint8)
+    dataset = slide(picture, ct_phantom(**SMALL)).datasets[0]
+    dataset.NumberOfFrames = 4
+    dataset.PixelData = dataset.PixelData[len(dataset.PixelData) // 2 :]
+    dataset.ConcatenationFrameOffsetNumber = 4
+    (stack,) = Objects([dataset]).build(tmp_path / "r").stacks
+    found = np.moveaxis(stored(tmp_path / "r")[:, 0], 0, -1)
+    np.testing.assert_array_equal(found[32:], picture[32:])
+    assert not found[:32].any()
+    assert "50% of the image is in no tile" in stack.passport.reason
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ def plain(uid: str, number: float | None = None, **more: object) -> ImageHeader:
 
 
 def test_the_rules_have_a_version() -> None:
-    assert RULES == "2"
+    assert RULES == "3"
     assert stacks([]) == ()
 
 
@@ -123,6 +123,8 @@ def test_orientation_within_the_tolerance_is_one_orientation() -> None:
         {"bits_stored": 12},
         {"photometric": "MONOCHROME1"},
         {"frame_of_reference": "1.9"},
+        {"units": "GML"},
+        {"slope": 1.0},
         {"spacing": (0.5, 0.9)},
         {"position": None},
         {"position": None, "frames": 2},
@@ -267,6 +269,7 @@ def test_directions_stay_in_the_order_in_which_they_were_acquired() -> None:
         ("AcquisitionTime", ["235958", "235959.25", "000001"], (0.0, 1.25, 3.0)),  # past midnight
         ("FrameReferenceDateTime", ["20250228235959", "20250301000001.5"], (0.0, 2.5)),
         ("FrameAcquisitionDateTime", ["20250228120000+0100", "20250228120010+0100"], (0.0, 10.0)),
+        ("FrameReferenceDateTime", ["20251026025900+0200", "20251026020100+0100"], (0.0, 120.0)),  # clocks put back
     ],
 )
 def test_times_of_day_are_seconds_after_the_first(key: str, times: list[str], seconds: tuple[float, ...]) -> None:
@@ -279,6 +282,13 @@ def test_a_date_tells_which_day_a_time_is_of() -> None:
     late = renamed(base, "a", AcquisitionTime="100000", AcquisitionDate="20250101")
     early = renamed(base, "b", AcquisitionTime="090000", AcquisitionDate="20250102")
     assert only_dimension([*late, *early]).values == (0.0, 82_800.0)
+
+
+def test_beside_a_date_none_is_no_date() -> None:
+    base = axial(2).headers()
+    first = renamed(base, "a", AcquisitionTime="100000")
+    second = renamed(base, "b", AcquisitionTime="100010", AcquisitionDate="20250101")
+    assert only_dimension([*first, *second]).values == (0.0, 10.0)
 
 
 def test_a_time_that_is_none_orders_nothing() -> None:

@@ -15,6 +15,7 @@ from pacs_panel.model import Segment
 from pacs_panel.overlay.write import write_segmentation
 from pacs_panel.settings import Settings
 from pacs_panel.testing import ct_missing_slice, ct_phantom, ct_tilted, encode, mr_oblique
+from pacs_panel.testing.multiframe import enhanced
 from tests.overlay.laid import lay, phantom_stack
 
 SETTINGS = Settings()
@@ -102,6 +103,7 @@ def contents() -> dict[str, bytes]:
         "labels": made(images, labels, codes={3: LIVER}),
         "masks": made(images, masks, **automatic),
         "fractions": made(images, masks / 2, **automatic),
+        "frames": write_segmentation(labels, [encode(enhanced(images).datasets[0])], SEGMENTS, SETTINGS),
     }
 
 
@@ -121,7 +123,7 @@ def test_dicom_validator_objects_to_nothing():
     ("labels", "words"),
     [
         (np.full((6, 20, 18), 5), "no segment has the number 5"),
-        (np.zeros((5, 20, 18), int), "5 slices of labels do not fit 6 images"),
+        (np.zeros((5, 20, 18), int), "5 slices do not fit 6 images"),
         (np.zeros((6, 20, 18)), "whole numbers"),
         (np.full((2, 6, 20, 18), 1.5), "from 0 to 1"),
         (np.zeros((3, 6, 20, 18), bool), "2 segments"),

@@ -15,7 +15,7 @@ from pacs_panel.model import ImageHeader
 from pacs_panel.pixels import intensity, render
 from pacs_panel.pixels.intensity import Window
 
-IMAGE = ImageHeader("1.2", 2, 2)
+IMAGE = ImageHeader("1.2", 2, 2, slope=1.0)
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,10 @@ def test_physical() -> None:
 @pytest.mark.parametrize(
     ("modality", "header", "unit"),
     [
-        ("CT", {}, "HU"),
+        ("CT", {"slope": 1.0}, "HU"),
         ("CT", {"rescale_type": "HU"}, "HU"),
-        ("CT", {"rescale_type": "US"}, "HU"),
+        ("CT", {"rescale_type": "US", "slope": 2.0}, "HU"),
+        ("CT", {}, ""),  # stored values that nothing gives a meaning
         ("CT", {"rescale_type": "mgml"}, "mgml"),
         ("CT", {"order": {"ImageType": "ORIGINAL\\PRIMARY\\LOCALIZER"}}, ""),
         ("PT", {"units": "BQML"}, "BQML"),
@@ -94,7 +95,7 @@ def test_units(modality: str, header: dict[str, object], unit: str) -> None:
 
 
 def test_the_files_windows_come_first() -> None:
-    image = ImageHeader("1", 2, 2, windows=((10, 20, ""), (1, 2, "mine")), voi_function="SIGMOID")
+    image = ImageHeader("1", 2, 2, slope=1.0, windows=((10, 20, ""), (1, 2, "mine")), voi_function="SIGMOID")
     found = intensity.windows(image, "CT", "CHEST")
     assert found[:3] == (Window(10, 20, "file 1", "SIGMOID"), Window(1, 2, "mine", "SIGMOID"), intensity.CT[4])
     assert {window.name for window in found} >= {"brain", "lung", "bone", "abdomen"}

@@ -60,7 +60,7 @@ def test_by_hand():
     [
         ({"DecayCorrection": "ADMIN"}, 0),
         ({"RadiopharmaceuticalStartDateTime": "20240115082000"}, 4200),
-        ({"RadiopharmaceuticalStartDateTime": "20240115082000.500000+0100"}, 4199.5),
+        ({"RadiopharmaceuticalStartDateTime": "20240115082000.500000"}, 4199.5),
         # Administered before midnight, scanned after.
         ({"SeriesTime": "003000", "AcquisitionTime": "003500", "RadiopharmaceuticalStartTime": "233000"}, 3600),
         # The series was made after the scan: its time is not the scan's.
@@ -86,6 +86,18 @@ def test_by_hand():
 )  # fmt: skip
 def test_when_decay_counts_from(changes: dict[str, Any], seconds: float):
     assert factors(header(**changes)).factor == pytest.approx(expected(seconds), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"RadiopharmaceuticalStartDateTime": "20240115082000+0100"}, "time zone"),
+        ({"RadionuclideHalfLife": 282_240.0}, "days before"),  # Zr-89, with a time of day alone
+    ],
+)
+def test_a_moment_that_would_be_a_guess_is_refused(changes: dict[str, Any], words: str):
+    with pytest.raises(NoSUV, match=words):
+        factors(header(**changes))
 
 
 def test_the_scan_start_from_the_reference_time_of_a_frame():

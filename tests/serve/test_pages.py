@@ -83,11 +83,15 @@ def test_hostile_text_is_text(page, address):
     assert page.locator(".details >> css=script, .details >> css=dd img").count() == 0
 
 
-def test_what_has_no_volume_yet_is_told(page, address):
+def test_a_segmentation_leads_to_its_images_and_they_lead_back(page, address):
     open_browse(page, address, "?Modality=SEG")
+    page.wait_for_selector('.badge[data-state="overlay"] >> text=segmentation')
     page.locator("tr[data-key] a").click()
-    page.wait_for_selector("text=Kept, not yet shown: segmentation")
+    page.wait_for_selector(".document td >> text=Sphere 1")
     page.wait_for_selector(".details >> text=SegmentSequence")
+    page.locator(".document section", has_text="Shown on").locator("a").click()
+    painted(page, "axial", 6)
+    page.wait_for_selector(".details a >> text=SEG")
 
 
 def test_nothing_matches_and_all_is_cleared(page, address):

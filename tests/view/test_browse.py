@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
+from pacs_panel.archive import open_archive
+from pacs_panel.dicom import kind as kinds
 from pacs_panel.errors import BadQuery, NotFound
+from pacs_panel.settings import Settings
+from pacs_panel.testing import ct_phantom, write
 from pacs_panel.view.browse.browse import Browse
 from pacs_panel.view.browse.series import SeriesPage
 from pacs_panel.view.browse.state import BrowseState, checked_date
@@ -38,7 +42,17 @@ def test_days_and_numbers():
 def test_what_became_of_a_series():
     assert state({"Verdict": "sheared", "revision": "r"}) == ("sheared", "tilted volume")
     assert state({"Verdict": None, "revision": "r"})[0] == "kept"
-    assert state({"Verdict": None, "revision": None})[0] == "building"
+    assert state({"Verdict": None, "revision": None, "Kind": "RT plan"})[0] == "building"
+    told = {
+        kind: state({"Verdict": None, "revision": "r", "Kind": kind}) for kind in ("RT plan", "RT dose", "raw data")
+    }
+    assert list(told.values()) == [("document", "plan"), ("overlay", "dose"), ("header", "header only")]
+
+
+def test_every_kind_without_images_has_words():
+    told = {name: state({"Verdict": None, "revision": "r", "Kind": name})[0] for name in kinds.OTHERS.values()}
+    assert {name for name, what in told.items() if what == "kept"} == set()
+    assert {state({"Verdict": None, "revision": "r", "Kind": name})[0] for name in kinds.IMAGES.values()} == {"kept"}
 
 
 def test_an_address_brings_the_filters_back_but_holds_no_words():
@@ -139,7 +153,24 @@ def test_a_series_in_words_and_images(demo_archive):
 
 def test_what_has_no_volume_says_what_it_is(demo_archive):
     page = SeriesPage(demo_archive, demo_archive.search(Modality="RTSTRUCT").page().rows[0]["key"])
-    assert "RT structure set" in page.main[0].shown["title"]
+    assert page.main[0].shown["kind"] == "RT structure set"
+    assert page.main[0].shown["blocks"][0]["title"] == "Shown on"
+
+
+def test_a_series_that_is_not_built_yet_shows_the_received_images(tmp_path):
+    write(ct_phantom(slices=3, rows=16, columns=20), tmp_path / "in")
+    with open_archive(tmp_path / "archive", settings=Settings(workers=0)) as archive:
+        archive.ingest(tmp_path / "in", build=False)
+        page = SeriesPage(archive, str(archive.search().page().rows[0]["key"]))
+        before = page.main[0]
+        assert type(before).__name__ == "ImageViewer"
+        assert page.details.shown["passport"][0] == ["Verdict", "being built"]
+        page.put(page.read())
+        assert page.main[0] is before
+        list(archive.settle())
+        page.put(page.read())
+        assert page.main[0] is not before
+        assert dict(page.details.shown["passport"])["Verdict"] == "regular volume"
 
 
 def test_what_is_not_there_says_so():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pacs_panel.errors import Damaged
 from pacs_panel.volume import grid
-from pacs_panel.volume.shards import ShardedArray
+from pacs_panel.volume.shards import ShardedArray, rows
 from pacs_panel.volume.store import Store
 
 KINDS = ["uint8", "int16", "uint16", "int32", "float32"]
@@ -19,7 +19,9 @@ KINDS = ["uint8", "int16", "uint16", "int32", "float32"]
 
 def store(folder: Path, array: np.ndarray) -> Path:
     made = Store(folder, {})
-    made.array("image", array, [f"d{n}" for n in range(array.ndim)], {"a": 1})
+    with made.array("image", array.shape, array.dtype, [f"d{n}" for n in range(array.ndim)], {"a": 1}) as writer:
+        for at in rows(array.shape, grid.chunk_shape(array.shape)):
+            writer.add(array[at])
     made.finish()
     return folder / "image"
 

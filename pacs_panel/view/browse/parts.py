@@ -16,11 +16,12 @@ from pacs_panel.view.image.bundle import bundle
 SOURCES = Path(__file__).resolve().parent / "js"
 
 
-def _style(*names: str) -> list[str]:
-    return [(SOURCES / name).read_text("utf-8") for name in ("tokens.css", *names)]
+def style(*names: str, sources: Path = SOURCES) -> list[str]:
+    """The colours of the pages, and style sheets of ``sources``."""
+    return [(SOURCES / "tokens.css").read_text("utf-8"), *((sources / name).read_text("utf-8") for name in names)]
 
 
-class _Drawn(JSComponent):
+class Drawn(JSComponent):
     """A component that draws one value."""
 
     shown: dict[str, Any] = param.Dict(default={}, doc="All that is drawn.")  # type: ignore[assignment]
@@ -28,35 +29,35 @@ class _Drawn(JSComponent):
     __abstract = True
 
 
-class Filters(_Drawn):
+class Filters(Drawn):
     """``text``, ``since``, ``until`` and ``facets``; says ``set`` (name, value), ``toggle`` (keyword, value)."""
 
     _esm = bundle("filters.js", SOURCES)
-    _stylesheets = _style("filters.css")
+    _stylesheets = style("filters.css")
 
 
-class SeriesTable(_Drawn):
+class SeriesTable(Drawn):
     """``rows``, ``total``, ``chips``, ``order``, paging; says ``sort``, ``page``, ``drop`` and ``clear``."""
 
     _esm = bundle("table.js", SOURCES)
-    _stylesheets = _style("table.css")
+    _stylesheets = style("table.css")
 
 
-class Details(_Drawn):
-    """``who``, ``facts``, ``passport``, ``stacks`` and the ``header``'s rows of one series."""
+class Details(Drawn):
+    """``who``, ``facts``, ``sections``, ``partners``, ``stacks`` and the ``header``'s rows of one series."""
 
     _esm = bundle("details.js", SOURCES)
-    _stylesheets = _style("details.css")
+    _stylesheets = style("details.css")
 
 
-class Note(_Drawn):
+class Note(Drawn):
     """``title``, ``words`` and, if given, ``link``: what stands where there is no image."""
 
     _esm = bundle("note.js", SOURCES)
-    _stylesheets = _style("note.css")
+    _stylesheets = style("note.css")
 
 
-class Memory(_Drawn):
+class Memory(Drawn):
     """Keeps light or dark in a cookie of this site, and says if the window is ``narrow``; draws nothing."""
 
     _esm = bundle("memory.js", SOURCES)

@@ -13,7 +13,7 @@ class Details {
   }
 
   update() {
-    const { title, who, facts, passport, stacks, header, back } = this.model.shown;
+    const { title, who, facts, passport, document: told, partners, stacks, header, back } = this.model.shown;
     const link = make("a", { class: "back", href: back || "browse" }, "← Browse");
     link.addEventListener("click", (event) => {
       if (document.referrer.startsWith(`${location.origin}/browse`) && history.length > 1 && !event.ctrlKey && !event.metaKey) {
@@ -30,21 +30,30 @@ class Details {
       stacks?.length > 1 ? this.chooser(stacks) : null,
       this.section("Series", facts),
       this.section("Volume", passport),
+      this.section("Document", told),
+      this.partners("Refers to", partners?.to),
+      this.partners("Referred to by", partners?.by),
       header === undefined ? null : this.header(header),
     );
     this.list();
   }
 
   chooser(stacks) {
-    const choice = make("select", { "aria-label": "Stack", "data-focus": "stack" }, stacks.map(({ words, href, chosen }) => make("option", { value: href, selected: chosen }, words)));
+    const choice = make("select", { "aria-label": this.model.shown.stacks_are ?? "stack", "data-focus": "stack" }, stacks.map(({ words, href, chosen }) => make("option", { value: href, selected: chosen }, words)));
     choice.addEventListener("change", () => location.assign(choice.value));
-    return make("label", { class: "stacks" }, make("span", {}, `${many(stacks.length, "stack")} in this series`), choice);
+    return make("label", { class: "stacks" }, make("span", {}, `${many(stacks.length, this.model.shown.stacks_are ?? "stack")} in this series`), choice);
   }
 
   section(words, pairs) {
     if (!pairs?.length) return null;
     const list = make("dl", {}, pairs.flatMap(([what, how]) => [make("dt", {}, what), make("dd", {}, how)]));
     return make("details", { open: true }, make("summary", {}, words), list);
+  }
+
+  partners(words, found) {
+    if (!found?.length) return null;
+    const lines = found.map(({ words: name, more, href }) => make("li", { class: href ? "" : "missing" }, href ? make("a", { href }, name) : make("b", {}, name), more && make("span", {}, more)));
+    return make("details", { open: true }, make("summary", {}, words), make("ul", {}, lines));
   }
 
   header(header) {

@@ -9,7 +9,7 @@ const COLUMNS = [
   { name: "part", words: "Body part", sort: "BodyPartExamined" },
   { name: "description", words: "Series", sort: "SeriesDescription" },
   { name: "images", words: "Images" },
-  { name: "state", words: "Volume" },
+  { name: "state", words: "Shown as" },
   { name: "collection", words: "Collection" },
 ];
 

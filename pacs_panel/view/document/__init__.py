@@ -1,0 +1,1 @@
+"""Objects without images of their own, as a page shows them: reports, waveforms, plans and others."""
