@@ -11,8 +11,7 @@ import pytest
 from pydicom import dcmread
 
 from pacs_panel.model import Stack
-from pacs_panel.testing import ct_phantom, encode, rtstruct_on, write
-from tests.overlay.laid import lay, phantom_stack, stack_of
+from tests.overlay.laid import lay, stack_of
 
 ENCODINGS = (
     "liver.dcm",
@@ -150,45 +149,6 @@ def shoelace(points: np.ndarray) -> float:
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 
-@pytest.fixture
-def rt_utils():
-    return pytest.importorskip("rt_utils")
-
-
-CT = ct_phantom(rows=48, columns=48, slices=12, spacing=(3.0, 2.0, 2.0))
-
-
-def test_rt_utils_reads_the_same_out_of_contours(rt_utils, tmp_path):
-    structures = rtstruct_on(CT)
-    write(CT, tmp_path / "ct")
-    (tmp_path / "rt.dcm").write_bytes(encode(structures.datasets[0]))
-    laid = lay(tmp_path / "rt.dcm", phantom_stack(CT))
-    theirs = rt_utils.RTStructBuilder.create_from(str(tmp_path / "ct"), str(tmp_path / "rt.dcm"))
-    for segment in laid.overlay.segments:
-        expected = np.moveaxis(theirs.get_roi_mask_by_name(segment.label), -1, 0)
-        found = laid.volume(0) == segment.number
-        assert found.sum() > 20
-        assert not (found & ~expected).any()
-        assert not (expected & ~grown(found)).any()
-
-
-def test_what_rt_utils_writes_is_read(rt_utils, tmp_path):
-    write(CT, tmp_path / "ct")
-    mask = np.zeros((48, 48, 12), bool)
-    mask[10:40, 8:36, 3:9] = True
-    mask[18:28, 16:26, 3:9] = False
-    builder = rt_utils.RTStructBuilder.create_new(dicom_series_path=str(tmp_path / "ct"))
-    builder.add_roi(mask=mask, color=[255, 0, 7], name="Shell")
-    builder.save(str(tmp_path / "rt.dcm"))
-    laid = lay(tmp_path / "rt.dcm", phantom_stack(CT))
-    [segment] = laid.overlay.segments
-    assert (segment.label, segment.colour) == ("Shell", (255, 0, 7))
-    found, expected = laid.volume(0) == 1, np.moveaxis(mask, -1, 0)
-    assert not (found & ~grown(expected)).any()
-    assert not (expected & ~grown(found)).any()
-    assert not found[:, 20:26, 18:24].any()
-
-
 @pytest.mark.parametrize("name", ["rt.dcm", "invalid_reference_rt.dcm"])
 def test_structures_written_by_others(data, name):
     folder = data / "rt_utils" / "mock_data"
@@ -199,16 +159,6 @@ def test_structures_written_by_others(data, name):
             drawn = laid.contours(index)
             polygons = [points for number, points, closed in drawn if closed and number == segment.number]
             assert np.array_equal(volume[index] == segment.number, inside(polygons, laid.shape[1:]))
-
-
-def grown(mask: np.ndarray) -> np.ndarray:
-    """A mask and its neighbours in the plane: OpenCV counts the pixels on the outline itself as inside."""
-    padded = np.pad(mask, ((0, 0), (1, 1), (1, 1)))
-    out = np.zeros_like(mask)
-    for row in range(3):
-        for column in range(3):
-            out |= padded[:, row : row + mask.shape[1], column : column + mask.shape[2]]
-    return out
 
 
 def test_a_large_structure_set_on_its_one_slice(data):
