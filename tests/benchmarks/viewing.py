@@ -120,7 +120,9 @@ def _app(volume: np.ndarray) -> Any:
 
     hv.extension("bokeh")
     source = scene.ct(volume, (1.5, 0.7, 0.7))
-    app = scene.routes(scene.Shelf(source))
+    shelf = scene.Shelf()
+    shelf.put(source)
+    app = scene.routes(shelf)
 
     def ours() -> Any:
         state = ViewState(index=(0, 256, 256))
