@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 DATA = "PACS_PANEL_DATA"
 SLOW = {"data", "demo_folder"}  # fixtures of which any makes a test slow: whole series, whole archives
+# Folders of tests that need several parts of the package at once.
+WHOLE = {"archive", "catalog", "notebooks", "pipeline", "serve", "testing", "truth"}
 
 pytest_plugins = ["pytester", *(["tests.browser_fixtures"] if (HERE / "browser_fixtures.py").exists() else [])]
 
@@ -35,7 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests share one worker and peer tests another, so neither competes with itself for ports or cores."""
     for item in items:
-        if SLOW & set(getattr(item, "fixturenames", ())):
+        whole = item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in WHOLE
+        if whole or SLOW & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))

@@ -92,6 +92,7 @@ def stored_values(draw: st.DrawFn) -> tuple[np.ndarray, int]:
     return draw(arrays(dtype, shape, elements=st.integers(low, high))), bits
 
 
+@pytest.mark.slow
 @given(stored_values(), st.sampled_from([*NATIVE, *ENCODED]), st.integers(0, 1 << 16))
 @settings(max_examples=150)
 def test_round_trip(drawn: tuple[np.ndarray, int], syntax: str, junk: int) -> None:

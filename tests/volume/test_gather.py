@@ -45,6 +45,7 @@ def assembled(pixels: Pixels, dtype: np.dtype) -> np.ndarray:
     return out
 
 
+@pytest.mark.slow
 def test_frames_of_one_object_are_found_once(tmp_path: Path) -> None:
     series = enhanced(mr_4d(rows=10, columns=12, slices=35, times=13))
     objects = Objects(series.datasets)
@@ -77,6 +78,7 @@ def test_colour_beside_another_dimension_is_whole_in_every_slab(positions: int) 
     assert sorted(numbers) == sorted([*range(2 * positions)] * 3)
 
 
+@pytest.mark.slow
 def test_memory_is_flat(tmp_path: Path) -> None:
     objects = Objects(ct_phantom(rows=96, columns=96, slices=320).datasets)
     tracemalloc.start()
