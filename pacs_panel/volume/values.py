@@ -92,7 +92,7 @@ def of(images: Sequence[ImageHeader], modality: str = "", body_part: str = "") -
         slopes=tuple(1.0 if colour or image.slope is None else float(image.slope) for image in images),
         intercepts=tuple(0.0 if colour else float(image.intercept or 0.0) for image in images),
         paddings=tuple(None if colour else image.padding for image in images),
-        unit="" if colour else intensity.unit(middle, modality),
+        unit="" if colour else _unit(images, modality),
         windows=tuple((window.centre, window.width, window.name) for window in windows),
         voi_function=middle.voi_function,
         photometric="RGB" if colour else middle.photometric,
@@ -102,6 +102,12 @@ def of(images: Sequence[ImageHeader], modality: str = "", body_part: str = "") -
         framed=middle.frames > 1,
         real_world={} if colour else real_world.of_images(images),
     )
+
+
+def _unit(images: Sequence[ImageHeader], modality: str) -> str:
+    """The unit of all planes; none where they differ, as magnitude and phase do."""
+    units = {intensity.unit(image, modality) for image in images}
+    return units.pop() if len(units) == 1 else ""
 
 
 def is_colour(image: ImageHeader) -> bool:

@@ -227,3 +227,15 @@ def test_the_thumbnail_shows_the_middle_slice(tmp_path: Path) -> None:
     picture = np.asarray(Image.open(tmp_path / "r" / THUMBNAIL))
     assert picture.shape == (128, 64)
     assert picture.std() > 10
+
+
+def test_a_unit_that_does_not_hold_for_all_images_is_not_claimed(tmp_path: Path) -> None:
+    def mixed(kept: list[Kept]) -> list[Kept]:
+        units = ("Hz", "normalized")
+        return [replace(one, image=replace(image_of(one), rescale_type=units[n % 2])) for n, one in enumerate(kept)]
+
+    objects = Objects(mr_oblique(**SMALL).datasets)
+    objects.kept = mixed(objects.kept)
+    objects.build(tmp_path / "r")
+    attributes = json.loads((tmp_path / "r" / "0" / "scale0" / "image" / "zarr.json").read_text())["attributes"]
+    assert "units" not in attributes
