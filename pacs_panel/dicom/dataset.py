@@ -85,7 +85,7 @@ def text_of(dataset: Dataset, keyword: str) -> str:
     try:
         value = dataset.get(keyword)
         return "" if value is None else "\\".join(str(v).strip(" \0") for v in _listed(value))
-    except Exception:
+    except Exception:  # as in `numbers_of`
         return ""
 
 

@@ -104,7 +104,7 @@ def _jpeg_lossless(image: ImageHeader, data: bytes) -> Array:
     try:
         if image.samples == 1:
             return imagecodecs.jpeg8_decode(data)
-    except Exception:
+    except Exception:  # the more lenient decoder has the last word, and raises where it cannot either
         pass
     return np.ascontiguousarray(imagecodecs.jpegsof3_decode(data))
 

@@ -28,7 +28,7 @@ NAMES = {
     "model/mtl": "mtl",
 }
 HEADERS = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
-# Nothing in it may load, run or send anything. `sandbox` is not among them: Chromium shows no PDF then.
+# Nothing in it may load, run or send anything. `sandbox` is not among them: it keeps viewers of PDF from running.
 NOTHING = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'; form-action 'none'"
 
 Asking = Callable[..., Archive]

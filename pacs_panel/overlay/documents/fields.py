@@ -130,7 +130,7 @@ def data(dataset: Dataset, keyword: str) -> bytes:
     """The bytes of an element; none where it is absent or is no byte string."""
     try:
         value = dataset.get(keyword)
-    except Exception:
+    except Exception:  # pydicom raises whatever the bad value provokes
         return b""
     return bytes(value) if isinstance(value, bytes | bytearray) else b""
 
