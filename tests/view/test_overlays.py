@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pacs_panel.model import Overlay
+from pacs_panel.view.image.viewer import ImageViewer
 from pacs_panel.view.overlay.source import ArrayOverlays
 from tests.view import scene
 from tests.view.conftest import Show
@@ -134,6 +135,21 @@ def on_lines(page: Any, column: float, row: float) -> list[int]:
         return [...canvas.getContext("2d").getImageData(Math.round(x - box.left), Math.round(y - box.top), 1, 1).data];
     }"""
     return list(page.locator("canvas[data-lines=axial]").evaluate(read, [x - 0.5, y - 0.5]))
+
+
+def test_an_answer_lost_on_the_way_is_asked_for_again(page: Any, show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    send, lost = ImageViewer._send_msg, set()
+
+    def lose_the_first(viewer: ImageViewer, message: dict[str, Any]) -> None:
+        if message.get("id") in lost:
+            send(viewer, message)
+        lost.add(message.get("id"))
+
+    monkeypatch.setattr(ImageViewer, "_send_msg", lose_the_first)
+    show(scene.ct(), transport="message", overlays=scene.box_overlays())
+    for plane, index in (("axial", 12), ("coronal", 32), ("sagittal", 40)):
+        drawn(page, plane, index)
+    assert len(lost) >= 3 + 1 + 2 * 3  # planes of the image, the list of what lies over it, and two layers of it
 
 
 class Broken(ArrayOverlays):

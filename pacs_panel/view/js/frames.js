@@ -38,10 +38,12 @@ export class HttpFrames {
   close() {}
 }
 
-const PATIENCE = 20000;
+const PATIENCE = 1000;
+const MOST_PATIENCE = 32000;
 
-// Large answers come part by part. A message may be lost on the way (Jupyter drops what is too much at once), and a kernel
-// may be busy for long: a request is repeated until it is answered.
+// Large answers come part by part. A message may be lost on the way (Jupyter drops what is too much at once, and a server may
+// hold one back until it sends the next), and a kernel may be busy for long: a request is repeated until it is answered, after
+// twice as long each time.
 export class MessageFrames {
   constructor(model) {
     this.model = model;
@@ -87,17 +89,20 @@ export class MessageFrames {
 
   ask(request) {
     const id = `${this.token}-${this.count++}`;
-    const send = () => this.model.send_msg({ ...request, id });
+    let again = null;
+    const send = (patience) => {
+      this.model.send_msg({ ...request, id });
+      again = setTimeout(send, patience, Math.min(2 * patience, MOST_PATIENCE));
+    };
     return new Promise((resolve, reject) => {
-      const again = setInterval(send, PATIENCE);
       this.waiting.set(id, (answer) => {
-        clearInterval(again);
+        clearTimeout(again);
         this.waiting.delete(id);
         if (!answer) return;
         if (answer.error) reject(new Error(answer.error));
         else resolve(answer);
       });
-      send();
+      send(PATIENCE);
     });
   }
 
