@@ -48,7 +48,7 @@ def allow_errors() -> list[str]:
 def browser_context(browser: Any) -> Iterator[Any]:
     """A fresh profile for each module, so that its tests load the same scripts from the cache."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     yield context
     context.close()
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import panel as pn
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
@@ -24,8 +23,6 @@ from pacs_panel.serve.live import Live
 from pacs_panel.serve.loopback import OnlyLoopback, check_host
 from pacs_panel.serve.settling import Settling
 from pacs_panel.view.browse.pages import browse_page, view_page
-
-THREADS = 4  # of callbacks: otherwise one session's slow one would stall all others
 
 
 def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
@@ -45,7 +42,6 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
         `pacs_panel.serve.documents`, ``/liveness``; ``/`` leads to
         Browse. It answers under loopback names only.
     """
-    pn.extension(nthreads=THREADS)
     local = archive.as_(LOCAL)  # until there is sign-in, everyone on this machine
     live = Live(archive.change, archive.settings.poll_seconds)
     app = FastAPI(

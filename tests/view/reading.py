@@ -68,7 +68,7 @@ def window_text(page: Any) -> str:
 
 def wait_for(page: Any, true: Callable[[], bool]) -> None:
     """Let the page run until something is true in this process."""
-    for _ in range(200):
+    for _ in range(3000):
         if true():
             return
         page.evaluate("() => new Promise(requestAnimationFrame)")
