@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Buffer, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,10 +19,12 @@ from pathlib import Path
 from pacs_panel.errors import Damaged
 from pacs_panel.settings import Settings
 from pacs_panel.storage.faults import reach
-from pacs_panel.storage.files import make_folder, move, sync_folder
+from pacs_panel.storage.files import move, sync_folder
 
 BLOCK = 512
 END = b"\0" * (2 * BLOCK)
+NAME, SIZE, CHECKSUM = slice(0, 100), slice(124, 136), slice(148, 156)  # of a tar header
+BASE_256 = 0x80  # from here on, the first byte of a size tells that it is no octal number
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,15 @@ class Member:
     def received(self) -> int:
         """Time of arrival, nanoseconds since 1970 (UTC)."""
         return int(self.name.partition("-")[0])
+
+
+def _info(name: str, length: int) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.size, info.mtime, info.mode = length, int(name[:20]) // 10**9, 0o444
+    return info
+
+
+TEMPLATE = _info("0" * 20, 0).tobuf(tarfile.GNU_FORMAT)
 
 
 def member_name(received: int, digest: str) -> str:
@@ -57,14 +68,13 @@ class PackLog:
     def __init__(self, path: Path, settings: Settings) -> None:
         self.path = path
         self._settings = settings
-        make_folder(path.parent)
-        fresh = not path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Synced later, with what is appended: whoever waits for the disk waits for what others wrote to it meanwhile.
+        self._unnamed: tuple[Path, ...] = (path.parent, path.parent.parent)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._end = os.fstat(self._fd).st_size
-        if fresh:
-            sync_folder(path.parent)
 
-    def append(self, name: str, length: int, chunks: Iterable[bytes]) -> int:
+    def append(self, name: str, length: int, chunks: Iterable[Buffer]) -> int:
         """Write one member; returns the offset of its content.
 
         Nothing is durable before `sync`. If the chunks do not add up to ``length`` (the source changed while it was
@@ -77,7 +87,7 @@ class PackLog:
         """
         offset = self._end + BLOCK
         position = offset
-        os.pwrite(self._fd, _header(name, length), self._end)
+        os.pwrite(self._fd, header(name, length), self._end)
         reach(self._settings, "keep.append.header")
         try:
             for chunk in chunks:
@@ -98,8 +108,11 @@ class PackLog:
         return offset
 
     def sync(self) -> None:
-        """Make everything appended so far durable."""
+        """Make everything appended so far durable, and the names by which it is found."""
         os.fsync(self._fd)
+        for folder in self._unnamed:
+            sync_folder(folder)
+        self._unnamed = ()
 
     def close(self) -> None:
         """Close the file; nothing is sealed."""
@@ -153,12 +166,23 @@ def _block(path: Path, position: int) -> bytes:
         return file.read(BLOCK)
 
 
-def parsed(block: bytes) -> tarfile.TarInfo | None:
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a tar header says of its member."""
+
+    name: str
+    size: int
+
+
+def parsed(block: bytes) -> Heading | None:
     """What a tar header says; ``None`` if the block is none, or is damaged."""
     try:
-        return tarfile.TarInfo.frombuf(block, "ascii", "strict")
-    except tarfile.HeaderError:  # also of the zeros at the end
+        if len(block) == BLOCK and block[SIZE][0] < BASE_256 and _checksum(block) == _octal(block[CHECKSUM]):
+            return Heading(block[NAME].partition(b"\0")[0].decode("ascii"), _octal(block[SIZE]))
+        info = tarfile.TarInfo.frombuf(block, "ascii", "strict")
+    except (tarfile.HeaderError, ValueError):  # also of the zeros at the end
         return None
+    return Heading(info.name, info.size)
 
 
 def whole(path: Path) -> bool:
@@ -179,11 +203,22 @@ def complete_length(path: Path) -> int:
     return end
 
 
-def _header(name: str, length: int) -> bytes:
-    info = tarfile.TarInfo(name)
-    info.size, info.mtime, info.mode = length, int(name[:20]) // 10**9, 0o444
-    # GNU format: sizes of 8 GiB and more are written in base 256, still in one block
-    return info.tobuf(tarfile.GNU_FORMAT)
+def header(name: str, length: int) -> bytes:
+    """A header in the GNU format, as `tarfile` makes it, in a quarter of the time."""
+    named, size, seconds = name.encode("ascii"), b"%011o\0" % length, b"%011o\0" % (int(name[:20]) // 10**9)
+    if len(named) > len(TEMPLATE[NAME]) or len(size) > len(TEMPLATE[SIZE]):
+        return _info(name, length).tobuf(tarfile.GNU_FORMAT)  # sizes from 8 GiB on are in base 256, still in one block
+    block = b"".join((named.ljust(100, b"\0"), TEMPLATE[100:124], size, seconds, TEMPLATE[148:]))
+    return b"".join((block[:148], b"%06o\0" % _checksum(block), block[155:]))
+
+
+def _octal(field: bytes) -> int:
+    return int(field.partition(b"\0")[0], 8)
+
+
+def _checksum(block: bytes) -> int:
+    """Sum of a header's bytes, those of the sum itself counted as blanks (POSIX.1-1988, ustar)."""
+    return sum(block) - sum(block[CHECKSUM]) + 8 * ord(" ")
 
 
 def _padded(length: int) -> int:

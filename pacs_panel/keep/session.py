@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Buffer, Iterable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from time import time_ns
@@ -17,7 +18,7 @@ from pacs_panel.keep.pack import PackLog, seal
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
 from pacs_panel.storage.faults import reach
-from pacs_panel.storage.files import lock
+from pacs_panel.storage.files import lock, make_folder
 
 
 def new_session() -> str:
@@ -39,7 +40,7 @@ def hold(root: Path, session: str) -> Iterator[Path]:
     guard = root / layout.session_lock(session)
     with lock(guard, wait=False):
         folder = root / layout.session(session)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         yield folder
         if not folder.exists():
             guard.unlink(missing_ok=True)
@@ -105,9 +106,10 @@ class SeriesLogs(AbstractContextManager["SeriesLogs"]):
     def __init__(self, root: Path, session: str, writer: int, settings: Settings) -> None:
         self._root, self._session, self._writer, self._settings = root, session, writer, settings
         self._logs: dict[str, PackLog] = {}
+        self._written: dict[str, PackLog] = {}  # since the last `flush`
         self._stack = ExitStack()
 
-    def append(self, series: str, name: str, length: int, chunks: Iterable[bytes]) -> tuple[str, int]:
+    def append(self, series: str, name: str, length: int, chunks: Iterable[Buffer]) -> tuple[str, int]:
         """Append one object to its series' log; returns the pack id and the offset.
 
         Raises
@@ -121,16 +123,27 @@ class SeriesLogs(AbstractContextManager["SeriesLogs"]):
                 raise Busy("this import was recovered by another one meanwhile; start it again")
             log = PackLog(self._root / layout.log(pack_id), self._settings)
             self._logs[pack_id] = self._stack.enter_context(closing(log))
-        return pack_id, self._logs[pack_id].append(name, length, chunks)
+        log = self._written[pack_id] = self._logs[pack_id]
+        return pack_id, log.append(name, length, chunks)
 
-    def flush(self) -> None:
-        """Make what was appended until now durable; another thread may append meanwhile."""
-        for log in list(self._logs.values()):
+    def flush(self, behind: Executor) -> list[Future[None]]:
+        """Begin to make durable, in other threads, what was appended until now; more may be appended meanwhile."""
+        written, self._written = self._written, {}
+        return [behind.submit(log.sync) for log in written.values()]
+
+    def sync(self, begun: Iterable[Future[None]] = ()) -> None:
+        """Make all that was appended durable: wait for what was ``begun``, and see to the rest.
+
+        Raises
+        ------
+        OSError
+            What could not be written; the system tells of it only once, to whoever waited for it.
+        """
+        for future in begun:
+            future.result()
+        for log in self._written.values():
             log.sync()
-
-    def sync(self) -> None:
-        """Make all that was appended durable, one fsync a log."""
-        self.flush()
+        self._written = {}
         reach(self._settings, "keep.synced")
 
     def __exit__(self, *exception: object) -> None:

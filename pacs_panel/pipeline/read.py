@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 from pacs_panel.dicom import digest, header
 from pacs_panel.dicom.kind import kind
@@ -33,9 +34,13 @@ from pacs_panel.receive.report import Outcome
 from pacs_panel.receive.sources import Candidate, open_candidate
 from pacs_panel.settings import MIB, Settings
 from pacs_panel.storage import layout
+from pacs_panel.storage.memory import Arena, MemoryFile
 
 CHUNK = MIB
+FLUSHES = 4  # logs that are made durable at once: the file system commits them together
 PORTION_BYTES = 16 * MIB  # of a batch that is in memory at a time
+SMALL = 8 * MIB  # objects up to this size are read once, into memory
+CHANGED = "its bytes are not those that were read before; import it again"
 QUARANTINE_BYTES = 256 * MIB  # larger refused files stay where they are; only the reason is recorded
 
 
@@ -91,7 +96,7 @@ class _Object:
     header: Header
     digests: Digests
     size: int
-    data: bytes | None
+    data: memoryview | None
     mentions: tuple[Mention, ...]
 
 
@@ -110,20 +115,20 @@ def read_batch(batch: Batch) -> list[Taken | Refused]:
 def _taken(batch: Batch) -> list[Taken | Refused]:
     """Portion by portion: while the disk takes in one, the next is read and digested."""
     results: list[Taken | Refused] = []
+    arena = Arena(PORTION_BYTES + SMALL)
     # a thread's number is unique among all processes, and an executor may well run threads
     writer = threading.get_native_id()
     with (
         Index(batch.root / layout.INDEX, batch.settings) as index,
         SeriesLogs(batch.root, batch.session, writer, batch.settings) as logs,
-        ThreadPoolExecutor(1) as behind,
+        ThreadPoolExecutor(FLUSHES) as behind,
     ):
         flushes: list[Future[None]] = []
         for portion in _portions(batch.candidates):
-            results += _portion(batch, portion, index, logs)
-            flushes.append(behind.submit(logs.flush))
-        for flush in flushes:
-            flush.result()  # an error of the disk is told only once, to whoever waited for it
-        logs.sync()
+            results += _portion(batch, portion, index, logs, arena)
+            arena.clear()
+            flushes += logs.flush(behind)
+        logs.sync(flushes)
     return results
 
 
@@ -142,13 +147,13 @@ def _portions(candidates: Sequence[Candidate]) -> Iterator[list[tuple[int, Candi
 
 
 def _portion(
-    batch: Batch, candidates: Sequence[tuple[int, Candidate]], index: Index, logs: SeriesLogs
+    batch: Batch, candidates: Sequence[tuple[int, Candidate]], index: Index, logs: SeriesLogs, arena: Arena
 ) -> list[Taken | Refused]:
     results: list[Taken | Refused] = []
     objects: list[tuple[int, _Object]] = []
     for number, candidate in candidates:
         try:
-            objects.append((number, _read(candidate, batch.settings)))
+            objects.append((number, _read(candidate, batch.settings, arena)))
         except Rejected as error:
             _quarantine(batch, candidate, error)
             results.append(Refused(candidate.origin, error))
@@ -180,34 +185,44 @@ def _settled(batch: Batch, items: Sequence[tuple[int, _Object]], index: Index) -
     return settled
 
 
-def _read(candidate: Candidate, settings: Settings) -> _Object:
+def _read(candidate: Candidate, settings: Settings, arena: Arena) -> _Object:
     try:
-        return _read_open(candidate, settings)
+        return _read_open(candidate, settings, arena)
     except OSError as error:
         raise cannot_read(error) from None
 
 
-def _read_open(candidate: Candidate, settings: Settings) -> _Object:
+def _read_open(candidate: Candidate, settings: Settings, arena: Arena) -> _Object:
     with open_candidate(candidate, settings) as source:
         size = source.seek(0, io.SEEK_END)
         source.seek(0)
-        data = source.read() if size <= 8 * MIB else None
-        view: BinaryIO = source if data is None else io.BytesIO(data)
+        data = _filled(arena.take(size), source) if size <= SMALL else None
+        view = source if data is None else cast(BinaryIO, MemoryFile(data))
         head = header.read(view, size, settings)
         if data is None:
             digests = digest.file_and_dataset(source, size, head.dataset_offset)
         else:
-            body = memoryview(data)[head.dataset_offset :]
+            body = data[head.dataset_offset :]
             digests = Digests(hashlib.sha256(data).hexdigest(), hashlib.sha256(body).hexdigest())
         named = mentions(view, head, settings)
     return _Object(candidate, head, digests, size, data, named)
+
+
+def _filled(room: memoryview, source: BinaryIO) -> memoryview:
+    """``room`` with all that ``source`` holds, which must be as long."""
+    done, file = 0, cast(io.BufferedReader, source)
+    while done < len(room) and (count := file.readinto(room[done:])):
+        done += count
+    if done < len(room) or file.read(1):
+        raise Rejected(CHANGED, "changed while it was read")
+    return room
 
 
 def _keep(batch: Batch, logs: SeriesLogs, received: int, item: _Object, settled: Outcome | Literal[""]) -> Taken:
     keys = _keys(item.header, batch.collection)
     if settled:
         location = Location("", 0, item.size)
-    elif batch.in_place and (placed := _place(item.candidate, item.size)):
+    elif batch.in_place and (placed := _place(item.candidate, item.size, batch.session)):
         location = placed
     else:
         name = member_name(received, item.digests.file)
@@ -278,17 +293,27 @@ def read_again(root: Path, kept: Kept, collection: str, settings: Settings) -> A
     return arrival(head, _keys(head, collection), kept.digests, kept.location, kept.received, collection)
 
 
-def _place(candidate: Candidate, size: int) -> Location | None:
+def _place(candidate: Candidate, size: int, session: str) -> Location | None:
     """Where a candidate's bytes lie as they are on disk, if they do."""
     path, offset, member = candidate.path, 0, candidate.member
     if member is not None and member.method == "stored":
         path, offset = member.extent.path, member.extent.offset
     if path is None:
         return None
-    place = str(path.resolve())
+    name = str(path)
+    if os.path.islink(name):
+        place = os.path.realpath(name)
+    else:
+        place = os.path.join(_folder(session, os.path.dirname(name)), os.path.basename(name))
     if not _is_text(place):
         return None  # bytes that are no text cannot be recorded: what has such a name is copied
     return Location(place, offset, size, in_place=True)
+
+
+@lru_cache(maxsize=256)
+def _folder(_session: str, folder: str) -> str:
+    """A folder without links, which are followed once an import: later they may lead elsewhere."""
+    return os.path.realpath(folder)
 
 
 def _is_text(name: str) -> bool:
@@ -299,7 +324,7 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _chunks(item: _Object, settings: Settings) -> Iterator[bytes]:
+def _chunks(item: _Object, settings: Settings) -> Iterator[bytes | memoryview]:
     if item.data is not None:
         yield item.data
         return
@@ -309,7 +334,7 @@ def _chunks(item: _Object, settings: Settings) -> Iterator[bytes]:
             again.update(chunk)
             yield chunk
     if again.hexdigest() != item.digests.file:
-        raise Rejected("its bytes are not those that were read before; import it again", "changed while it was read")
+        raise Rejected(CHANGED, "changed while it was read")
 
 
 def _chunk(source: BinaryIO) -> bytes:

@@ -72,4 +72,6 @@ def system_file(*parts: str) -> Rejected | None:
 
 def shown(name: str) -> str:
     """A name as it may be printed anywhere: control characters and undecodable bytes are escaped."""
+    if name.isprintable():
+        return name
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)

@@ -14,7 +14,7 @@ from pacs_panel.receive.archives import Found, Walk, contents, no_object
 from pacs_panel.receive.candidate import Candidate, Refusal, cannot_read, check_size, open_candidate
 from pacs_panel.receive.media import find
 from pacs_panel.receive.sniff import CONTAINERS, HEAD, Kind, kind, shown, system_file
-from pacs_panel.receive.streams import Extent, open_regular
+from pacs_panel.receive.streams import Extent, first_bytes, open_regular
 from pacs_panel.settings import MIB, Settings
 
 __all__ = ["Candidate", "Refusal", "candidates", "open_candidate"]
@@ -125,8 +125,7 @@ class _Reader:
     def _kind(self, path: str | Path, status: os.stat_result) -> Kind:
         if not stat.S_ISREG(status.st_mode):
             raise Rejected("a pipe, socket or device", reason="not a file")
-        with open_regular(Path(path)) as file:
-            return kind(file.read(HEAD))
+        return kind(first_bytes(path, HEAD))
 
     def _file(self, path: Path, status: os.stat_result, found: Kind) -> Found:
         origin, size = _origin(path), status.st_size

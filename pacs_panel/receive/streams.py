@@ -47,14 +47,27 @@ class Extent:
         return io.BufferedReader(Window(open_regular(self.path, buffering=0), self.offset, self.length))
 
 
-def open_regular(path: Path, buffering: int = -1) -> BinaryIO:
+def open_regular(path: Path, buffering: int = io.DEFAULT_BUFFER_SIZE) -> BinaryIO:
     """Open a file that must be one: never waits for a pipe's other end, never reads a device."""
+    return os.fdopen(_handle(path), "rb", buffering)
+
+
+def first_bytes(path: str | Path, size: int) -> bytes:
+    """The first ``size`` bytes of a file that must be one, or all that it has; quicker than by a file object."""
+    handle = _handle(path)
+    try:
+        return os.read(handle, size)
+    finally:
+        os.close(handle)
+
+
+def _handle(path: str | Path) -> int:
     # O_NONBLOCK: what was a file when the folder was read may be a pipe by now.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise Rejected("a pipe, socket or device", reason="not a file")
-    return os.fdopen(handle, "rb", buffering)
+    return handle
 
 
 class Window(io.RawIOBase):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import lru_cache
 
 FORMAT_VERSION = 1
 ARCHIVE_TOML = "archive.toml"
@@ -15,6 +16,7 @@ RECORDS = "records.sqlite"
 DIRECTORIES = ("incoming", "originals", "volumes", "quarantine", "locks")
 
 
+@lru_cache(maxsize=4096)  # objects of a series ask for the same three
 def key(*parts: str) -> str:
     """A name of 26 letters and digits made from ``parts`` (128 bits of SHA-256, base 32, lower case)."""
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()[:16]
@@ -87,6 +89,16 @@ def thumbnail(series: str, revision_id: str) -> str:
 def quarantine(digest: str) -> str:
     """Bytes that were refused; ``.json`` beside them says why."""
     return f"quarantine/{digest[:2]}/{digest}"
+
+
+def cohort(name: str) -> str:
+    """File of the cohort of that name."""
+    return f"cohorts/{key('cohort', name)}.parquet"
+
+
+def cohorts_lock() -> str:
+    """Lock file under which a cohort takes its name."""
+    return "locks/cohorts"
 
 
 def reindex_lock() -> str:
