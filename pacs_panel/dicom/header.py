@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import BinaryIO, cast
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, BinaryIO, NamedTuple, cast
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR
 
-from pacs_panel.attributes import ATTRIBUTES
-from pacs_panel.dicom import gems, values
+from pacs_panel.dicom import doses, gems, values
+from pacs_panel.dicom.fields import CHARSET, COLUMNS, TAGS, Fields, Value
 from pacs_panel.dicom.full import full, rows
 from pacs_panel.dicom.scan import Raw, Scan, scan
 from pacs_panel.errors import NotDicom, Unidentified, Unreadable
@@ -19,18 +20,7 @@ __all__ = ["DICOMDIR_CLASS", "full", "image", "read", "rows"]
 
 _Directions = tuple[float, float, float, float, float, float]
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
-CHARSET = 0x00080005
 MEDIA_CLASS, MEDIA_INSTANCE = 0x00020002, 0x00020003
-
-
-def _tag(keyword: str) -> int:
-    tag = tag_for_keyword(keyword)
-    if tag is None:
-        raise KeyError(keyword)
-    return int(tag)
-
-
-COLUMNS = {_tag(a.keyword): a for a in ATTRIBUTES if not a.ours and a.keyword != "TransferSyntaxUID"}
 
 ORDER_NUMBERS = (
     "TemporalPositionIdentifier",
@@ -47,9 +37,13 @@ ORDER_NUMBERS = (
     "SliceLocation",
     "FrameTime",
     "CineRate",
+    "DoseGridScaling",
 )
-ORDER_VR = {keyword: dictionary_VR(_tag(keyword)) for keyword in ORDER_NUMBERS}
-ORDER_TEXTS = ("AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime", "ImageType", "ComplexImageComponent")
+ORDER_VR = {keyword: dictionary_VR(TAGS[keyword]) for keyword in ORDER_NUMBERS}
+ORDER_TEXTS = (
+    *("AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime", "ImageType", "ComplexImageComponent"),
+    *("DoseType", "DoseSummationType"),
+)
 IMAGE = (
     "SamplesPerPixel",
     "BitsAllocated",
@@ -64,6 +58,7 @@ IMAGE = (
     "RescaleIntercept",
     "RescaleType",
     "Units",
+    "DoseUnits",
     "WindowCenter",
     "WindowWidth",
     "WindowCenterWidthExplanation",
@@ -84,9 +79,10 @@ SEQUENCES = (
     "ModalityLUTSequence",
     "RealWorldValueMappingSequence",
     "SequenceOfUltrasoundRegions",
+    "VOILUTSequence",
+    "RedPaletteColorLookupTableDescriptor",
 )
 COLUMN_KEYWORDS = tuple(a.keyword for a in COLUMNS.values())
-TAGS = {keyword: _tag(keyword) for keyword in (*COLUMN_KEYWORDS, *ORDER_NUMBERS, *ORDER_TEXTS, *IMAGE, *SEQUENCES)}
 
 # Diffusion b-value where the vendor writes it in a private element: creator's tag, creator, tag, VR.
 PRIVATE_B = (
@@ -103,7 +99,21 @@ PRIVATE_DIRECTIONS = (
 PRIVATE = {tag for row in PRIVATE_B for tag in (row[0], row[2])}
 PRIVATE |= {tag for creator, _, tags, _ in PRIVATE_DIRECTIONS for tag in (creator, *tags)}
 PRIVATE |= {gems.CREATOR_TAG, *gems.TAGS}
-WANTED = frozenset(TAGS.values()) | {CHARSET} | PRIVATE
+KEYWORDS = (*COLUMN_KEYWORDS, *ORDER_NUMBERS, *ORDER_TEXTS, *IMAGE, *SEQUENCES)
+WANTED = frozenset(TAGS[keyword] for keyword in KEYWORDS) | {CHARSET} | PRIVATE
+
+# What often differs among the images of a series. The rest is made anew only where its elements are others.
+OWN = (
+    *("SOPInstanceUID", "InstanceNumber", "ImagePositionPatient", "SliceLocation", "TemporalPositionIdentifier"),
+    *("AcquisitionTime", "ContentTime", "TriggerTime", "FrameReferenceTime"),
+    *("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation"),
+    *("RescaleSlope", "RescaleIntercept", "DoseGridScaling"),
+    *SEQUENCES,
+)
+OWN_COLUMNS = tuple(TAGS[keyword] for keyword in OWN if TAGS[keyword] in COLUMNS)
+OWN_NUMBERS = {keyword: vr for keyword, vr in ORDER_VR.items() if keyword in OWN}
+OWN_TEXTS = tuple(keyword for keyword in ORDER_TEXTS if keyword in OWN)
+ALIKE = tuple(WANTED - {TAGS[keyword] for keyword in OWN})
 
 
 def read(source: BinaryIO, size: int, settings: Settings) -> Header:
@@ -133,15 +143,19 @@ def read(source: BinaryIO, size: int, settings: Settings) -> Header:
     prefixed = found.dataset_offset > 0
     if found.empty:
         raise Unreadable("there is no data set") if prefixed else NotDicom("there is no data set")
-    fields = _Fields(found)
-    identity = _identity(fields)
+    fields = Fields(found.elements, found.little)
+    identity = _identity(fields, found)
     if not identity.sop_class_uid and not prefixed:
         raise NotDicom("there is neither a DICM prefix nor a SOP Class UID")
     for uid, name in ((identity.sop_class_uid, "SOP Class UID"), (identity.sop_instance_uid, "SOP Instance UID")):
         if not uid:
             raise Unidentified(f"there is no {name}")
-    pixels = _image(fields, identity) if found.pixel_tag else None
-    return Header(identity, fields.columns(identity), pixels, found.dataset_offset)
+    alike = _shared(found, identity)
+    columns = alike.columns | fields.columns(OWN_COLUMNS)
+    columns["SOPInstanceUID"], columns["SOPClassUID"] = identity.sop_instance_uid, identity.sop_class_uid
+    columns["TransferSyntaxUID"] = identity.transfer_syntax
+    pixels = _image(fields, found, identity, alike) if found.pixel_tag else None
+    return Header(identity, columns, pixels, found.dataset_offset)
 
 
 def image(source: BinaryIO, size: int, settings: Settings) -> ImageHeader | None:
@@ -152,135 +166,132 @@ def image(source: BinaryIO, size: int, settings: Settings) -> ImageHeader | None
     NotDicom, Unreadable, TooLarge
     """
     found = scan(source, size, WANTED, settings)
-    fields = _Fields(found)
-    return _image(fields, _identity(fields)) if found.pixel_tag else None
+    fields = Fields(found.elements, found.little)
+    identity = _identity(fields, found)
+    return _image(fields, found, identity, _shared(found, identity)) if found.pixel_tag else None
 
 
-class _Fields:
-    """Values of a scan by keyword."""
-
-    def __init__(self, found: Scan) -> None:
-        self.scan = found
-        charsets = found.elements.get(CHARSET)
-        self.charsets = tuple(values.text(charsets, "CS").split("\\")) if charsets else ()
-
-    def text(self, keyword: str, vr: str = "CS") -> str:
-        raw = self.scan.elements.get(TAGS[keyword])
-        return values.text(raw, vr, self.charsets, self.scan.little) if raw else ""
-
-    def numbers(self, keyword: str, vr: str = "DS") -> list[int | float]:
-        raw = self.scan.elements.get(TAGS[keyword])
-        return values.numbers(raw, vr, self.scan.little) if raw else []
-
-    def first(self, keyword: str, vr: str = "DS") -> int | float | None:
-        found = self.numbers(keyword, vr)
-        return found[0] if found else None
-
-    def whole(self, keyword: str, default: int, vr: str = "US") -> int:
-        found = self.first(keyword, vr)
-        return default if found is None else int(found)
-
-    def vector(self, keyword: str, length: int) -> tuple[float, ...] | None:
-        """All ``length`` numbers, or none."""
-        raw = self.scan.elements.get(TAGS[keyword])
-        found = self.numbers(keyword)
-        whole = len(found) == length and raw is not None and raw[1].count(b"\\") == length - 1
-        return tuple(float(number) for number in found) if whole else None
-
-    def columns(self, identity: Identity) -> dict[str, str | int | float]:
-        """What the index's columns hold; a column of numbers takes the first of several."""
-        out: dict[str, str | int | float] = {}
-        elements, little = self.scan.elements, self.scan.little
-        for tag, attribute in COLUMNS.items():
-            raw = elements.get(tag)
-            if raw is None or not raw[1]:
-                continue
-            if attribute.number:
-                found = values.numbers(raw, attribute.vr, little)
-                if found:
-                    out[attribute.keyword] = found[0]
-            elif value := values.text(raw, attribute.vr, self.charsets, little):
-                out[attribute.keyword] = value
-        out["SOPInstanceUID"], out["SOPClassUID"] = identity.sop_instance_uid, identity.sop_class_uid
-        out["TransferSyntaxUID"] = identity.transfer_syntax
-        return out
-
-
-def _identity(fields: _Fields) -> Identity:
-    meta = fields.scan.meta
+def _identity(fields: Fields, found: Scan) -> Identity:
+    meta = found.meta
     return Identity(
         fields.text("SOPInstanceUID") or values.text(meta.get(MEDIA_INSTANCE, (b"", b"")), "UI"),
         fields.text("SOPClassUID") or values.text(meta.get(MEDIA_CLASS, (b"", b"")), "UI"),
         fields.text("StudyInstanceUID"),
         fields.text("SeriesInstanceUID"),
-        fields.scan.transfer_syntax,
+        found.transfer_syntax,
     )
 
 
-def _image(fields: _Fields, identity: Identity) -> ImageHeader:
-    integer = fields.scan.pixel_tag == 0x7FE00010
-    allocated = fields.whole("BitsAllocated", {0x7FE00008: 32, 0x7FE00009: 64}.get(fields.scan.pixel_tag, 16))
+class _Alike(NamedTuple):
+    """What follows from elements that objects of a series share; nobody may change it."""
+
+    columns: dict[str, Value]
+    image: dict[str, Any]
+    order: dict[str, float | str]
+
+
+def _shared(found: Scan, identity: Identity) -> _Alike:
+    raws = tuple(map(found.elements.get, ALIKE))
+    return _alike(raws, found.little, found.pixel_tag, identity.sop_class_uid)
+
+
+@lru_cache(maxsize=16)
+def _alike(raws: tuple[Raw | None, ...], little: bool, pixel_tag: int, sop_class_uid: str) -> _Alike:
+    """It sees no other elements than those that tell its results apart, so that none can be out of date."""
+    elements = {tag: raw for tag, raw in zip(ALIKE, raws, strict=True) if raw is not None}
+    fields = Fields(elements, little)
+    columns = fields.columns(COLUMNS)
+    if not pixel_tag:
+        return _Alike(columns, {}, {})
+    return _Alike(columns, _form(fields, pixel_tag, sop_class_uid), _order(fields))
+
+
+def _form(fields: Fields, pixel_tag: int, sop_class_uid: str) -> dict[str, Any]:
+    """Fields of an image's header that do not tell it from its neighbours."""
+    integer = pixel_tag == 0x7FE00010
+    allocated = fields.whole("BitsAllocated", {0x7FE00008: 32, 0x7FE00009: 64}.get(pixel_tag, 16))
     stored = fields.whole("BitsStored", allocated)
     stored = 0 if not integer else stored if 0 < stored <= allocated else allocated  # no stored bits: floating point
     signed = fields.whole("PixelRepresentation", 0) == 1
+    return {
+        "rows": fields.whole("Rows", 0),
+        "columns": fields.whole("Columns", 0),
+        "frames": max(1, fields.whole("NumberOfFrames", 1, "IS")),
+        "samples": fields.whole("SamplesPerPixel", 1),
+        "bits_allocated": allocated,
+        "bits_stored": stored,
+        "high_bit": fields.whole("HighBit", stored - 1),
+        "signed": signed,
+        "photometric": fields.text("PhotometricInterpretation") or "MONOCHROME2",
+        "planar": fields.whole("PlanarConfiguration", 0),
+        "orientation": cast(_Directions | None, fields.vector("ImageOrientationPatient", 6)),
+        "spacing": _spacing(fields, "PixelSpacing"),
+        "imager_spacing": _spacing(fields, "ImagerPixelSpacing"),
+        "rescale_type": fields.text("RescaleType", "LO"),
+        "units": _units(fields, sop_class_uid),
+        "voi_function": fields.text("VOILUTFunction") or "LINEAR",
+        "padding": _padding(fields, signed, allocated),
+        "frame_of_reference": fields.text("FrameOfReferenceUID"),
+        "matrix": _matrix(fields),
+        "aspect": _aspect(fields),
+        "frame_time": _frame_time(fields),
+    }
+
+
+def _image(fields: Fields, found: Scan, identity: Identity, alike: _Alike) -> ImageHeader:
     return ImageHeader(
         sop_instance_uid=identity.sop_instance_uid,
-        rows=fields.whole("Rows", 0),
-        columns=fields.whole("Columns", 0),
-        frames=max(1, fields.whole("NumberOfFrames", 1, "IS")),
-        samples=fields.whole("SamplesPerPixel", 1),
-        bits_allocated=allocated,
-        bits_stored=stored,
-        high_bit=fields.whole("HighBit", stored - 1),
-        signed=signed,
-        photometric=fields.text("PhotometricInterpretation") or "MONOCHROME2",
-        planar=fields.whole("PlanarConfiguration", 0),
         position=cast(Vector | None, fields.vector("ImagePositionPatient", 3)),
-        orientation=cast(_Directions | None, fields.vector("ImageOrientationPatient", 6)),
-        spacing=_spacing(fields, "PixelSpacing"),
-        imager_spacing=_spacing(fields, "ImagerPixelSpacing"),
-        slope=fields.first("RescaleSlope"),
+        slope=_slope(fields, identity.sop_class_uid),
         intercept=fields.first("RescaleIntercept"),
-        rescale_type=fields.text("RescaleType", "LO"),
-        units=fields.text("Units"),
         windows=_windows(fields),
-        voi_function=fields.text("VOILUTFunction") or "LINEAR",
-        padding=_padding(fields, signed, allocated),
-        frame_of_reference=fields.text("FrameOfReferenceUID"),
         transfer_syntax=identity.transfer_syntax,
-        pixel_offset=fields.scan.pixel_offset,
-        pixel_length=fields.scan.pixel_length,
-        matrix=_matrix(fields),
-        aspect=_aspect(fields),
-        frame_time=_frame_time(fields),
-        sequences=tuple(keyword for keyword in SEQUENCES if TAGS[keyword] in fields.scan.elements),
-        order=_order(fields),
+        pixel_offset=found.pixel_offset,
+        pixel_length=found.pixel_length,
+        sequences=tuple(keyword for keyword in SEQUENCES if TAGS[keyword] in found.elements),
+        order=alike.order | _stated(fields, OWN_NUMBERS, OWN_TEXTS),
+        **alike.image,
     )
 
 
-def _spacing(fields: _Fields, keyword: str) -> tuple[float, float] | None:
+def _slope(fields: Fields, sop_class_uid: str) -> float | None:
+    """Of stored values; Dose Grid Scaling where they are doses, which has to be above 0 (PS3.3 §C.8.8.3)."""
+    if sop_class_uid != doses.SOP_CLASS:
+        return fields.first("RescaleSlope")
+    scaling = fields.first("DoseGridScaling")
+    return float(scaling) if scaling is not None and scaling > 0 else None
+
+
+def _units(fields: Fields, sop_class_uid: str) -> str:
+    if sop_class_uid != doses.SOP_CLASS:
+        return fields.text("Units")
+    stated = fields.text("DoseUnits")
+    return doses.UNITS.get(stated, stated.lower())
+
+
+def _spacing(fields: Fields, keyword: str) -> tuple[float, float] | None:
     found = fields.vector(keyword, 2)
     return (found[0], found[1]) if found and min(found) > 0 else None
 
 
-def _matrix(fields: _Fields) -> tuple[int, int] | None:
+def _matrix(fields: Fields) -> tuple[int, int] | None:
     rows, columns = (fields.whole(f"TotalPixelMatrix{side}", 0, "UL") for side in ("Rows", "Columns"))
     return (rows, columns) if rows > 0 and columns > 0 else None
 
 
-def _aspect(fields: _Fields) -> tuple[int, int] | None:
+def _aspect(fields: Fields) -> tuple[int, int] | None:
     found = fields.numbers("PixelAspectRatio", "IS")
     return (int(found[0]), int(found[1])) if len(found) == 2 and min(found) > 0 else None
 
 
-def _frame_time(fields: _Fields) -> float | None:
+def _frame_time(fields: Fields) -> float | None:
     time, rate = fields.first("FrameTime"), fields.first("CineRate", "IS")
     if time and time > 0:
         return float(time)
     return 1000.0 / rate if rate and rate > 0 else None
 
 
-def _windows(fields: _Fields) -> tuple[tuple[float, float, str], ...]:
+def _windows(fields: Fields) -> tuple[tuple[float, float, str], ...]:
     centres, widths = fields.numbers("WindowCenter"), fields.numbers("WindowWidth")
     names = fields.text("WindowCenterWidthExplanation", "LO").split("\\")
     names += [""] * len(centres)
@@ -288,7 +299,7 @@ def _windows(fields: _Fields) -> tuple[tuple[float, float, str], ...]:
     return tuple((float(centre), float(width), name) for centre, width, name in triples if width > 0)
 
 
-def _padding(fields: _Fields, signed: bool, bits: int) -> tuple[int, int] | None:
+def _padding(fields: Fields, signed: bool, bits: int) -> tuple[int, int] | None:
     """Pixel Padding Value and Range Limit; files may state them as US where pixels are signed, and the reverse."""
     vr = "SS" if signed else "US"
     value = fields.first("PixelPaddingValue", vr)
@@ -302,17 +313,21 @@ def _padding(fields: _Fields, signed: bool, bits: int) -> tuple[int, int] | None
     return min(ends), max(ends)
 
 
-def _order(fields: _Fields) -> Mapping[str, float | str]:
+def _stated(fields: Fields, numbers: Mapping[str, str], texts: Iterable[str]) -> dict[str, float | str]:
     order: dict[str, float | str] = {}
-    for keyword, vr in ORDER_VR.items():
-        number = fields.first(keyword, vr)
-        if number is not None:
+    for keyword, vr in numbers.items():
+        if (number := fields.first(keyword, vr)) is not None:
             order[keyword] = float(number)
-    for keyword in ORDER_TEXTS:
+    for keyword in texts:
         if value := fields.text(keyword):
             order[keyword] = value
+    return order
+
+
+def _order(fields: Fields) -> dict[str, float | str]:
+    order = _stated(fields, ORDER_VR, ORDER_TEXTS)
     ge = _ge_vector(fields)
-    if "DiffusionBValue" not in order and (b := _private_b(fields.scan.elements, fields.scan.little)) is not None:
+    if "DiffusionBValue" not in order and (b := _private_b(fields.elements, fields.little)) is not None:
         order["DiffusionBValue"] = b if ge is None else gems.b_value(b, ge)
     direction = _direction(fields)
     if direction is None and ge is not None and order.get("DiffusionBValue"):
@@ -324,9 +339,9 @@ def _order(fields: _Fields) -> Mapping[str, float | str]:
     return order
 
 
-def _ge_vector(fields: _Fields) -> Vector | None:
+def _ge_vector(fields: Fields) -> Vector | None:
     """A diffusion gradient along the axes of a GE scan; ``None`` where there is none, or a vector of no length."""
-    elements = fields.scan.elements
+    elements = fields.elements
     if values.text(elements.get(gems.CREATOR_TAG, (b"", b"")), "LO") != gems.CREATOR:
         return None
     found = [number for tag in gems.TAGS if tag in elements for number in values.numbers(elements[tag], "DS")[:1]]
@@ -334,9 +349,9 @@ def _ge_vector(fields: _Fields) -> Vector | None:
     return (x, y, z) if x or y or z else None
 
 
-def _direction(fields: _Fields) -> Vector | None:
+def _direction(fields: Fields) -> Vector | None:
     """Diffusion gradient direction in LPS; ``None`` where there is none, or a vector of no length."""
-    elements, little = fields.scan.elements, fields.scan.little
+    elements, little = fields.elements, fields.little
     found = fields.numbers("DiffusionGradientOrientation", "FD")
     for creator_tag, creator, tags, vr in PRIVATE_DIRECTIONS:
         if not found and values.text(elements.get(creator_tag, (b"", b"")), "LO") == creator:

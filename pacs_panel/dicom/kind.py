@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pacs_panel.dicom import doses
 from pacs_panel.model import ImageHeader
 from pacs_panel.pixels import decode
 
@@ -22,11 +23,14 @@ class Kind:
         Whether volumes are made of such objects.
     note : str
         Why not, where ``volume`` is false.
+    speaks : bool
+        Whether such objects speak of other ones even where volumes are made of them, as doses do of plans and images.
     """
 
     name: str
     volume: bool = False
     note: str = KEPT
+    speaks: bool = False
 
 
 ROOT = "1.2.840.10008.5.1.4.1.1."
@@ -41,6 +45,7 @@ IMAGES = {
     "128": "PET image",
     "20": "nuclear medicine image",
     "481.1": "RT image",
+    "481.2": "RT dose",
     "6.1": "ultrasound",
     "6": "ultrasound",
     "3.1": "multi-frame ultrasound",
@@ -93,7 +98,6 @@ OTHERS = {
     "104.3": "encapsulated STL",
     "104.4": "encapsulated OBJ",
     "104.5": "encapsulated MTL",
-    "481.2": "RT dose",
     "481.3": "RT structure set",
     "481.4": "RT beams treatment record",
     "481.5": "RT plan",
@@ -121,7 +125,8 @@ def kind(sop_class_uid: str, modality: str, image: ImageHeader | None) -> Kind:
     Returns
     -------
     Kind
-        ``volume`` is true for every image that can be decoded; segmentations and doses speak of images, and are none.
+        ``volume`` is true for every image that can be decoded. Segmentations speak of images, and are none; doses do,
+        too, but have a grid of their own.
     """
     if sop_class_uid == DIRECTORY:
         return Kind("media directory", note="kept; lists other files")
@@ -129,9 +134,15 @@ def kind(sop_class_uid: str, modality: str, image: ImageHeader | None) -> Kind:
     name = OTHERS.get(code) or next((name for prefix, name in FAMILIES.items() if code.startswith(prefix)), "")
     if name and code not in IMAGES:
         return Kind(name)
-    why = _why_not(image)
+    why = _why_not(image) or _without_scale(sop_class_uid, image)
     name = IMAGES.get(code) or " ".join(filter(None, (modality, "image" if image else "object")))
-    return Kind(name, not why, why)
+    return Kind(name, not why, why, sop_class_uid == doses.SOP_CLASS)
+
+
+def _without_scale(sop_class_uid: str, image: ImageHeader | None) -> str:
+    """Why a dose has no physical values; empty where it has, and for all else (PS3.3 §C.8.8.3)."""
+    unknown = sop_class_uid == doses.SOP_CLASS and image is not None and image.slope is None
+    return "kept; no Dose Grid Scaling is stated, so its stored values are no doses" if unknown else ""
 
 
 def _why_not(image: ImageHeader | None) -> str:

@@ -1,7 +1,7 @@
 """From one image object to its planes: what holds for each frame of a multi-frame object, or tile of a mosaic.
 
-An enhanced object says it in functional groups (PS3.3 §C.7.6.16), nuclear medicine by detector (§C.8.4.11), a Siemens
-mosaic in a private header.
+An enhanced object says it in functional groups (PS3.3 §C.7.6.16), nuclear medicine by detector (§C.8.4.11), an RT dose
+by the offsets of its planes (§C.8.8.3.2), a Siemens mosaic in a private header.
 """
 
 from __future__ import annotations
@@ -13,14 +13,20 @@ from typing import Any, BinaryIO
 import numpy as np
 from pydicom import Dataset
 
-from pacs_panel.dicom import groups, mosaic, slides, tables
+from pacs_panel.dicom import doses, groups, mosaic, slides, tables
 from pacs_panel.dicom.dataset import load, numbers_of, quiet
 from pacs_panel.errors import Unreadable
 from pacs_panel.model import ImageHeader
 from pacs_panel.settings import Settings
 
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
-TABLES = ("ModalityLUTSequence", "RealWorldValueMappingSequence", "SequenceOfUltrasoundRegions")
+TABLES = (
+    "ModalityLUTSequence",
+    "RealWorldValueMappingSequence",
+    "SequenceOfUltrasoundRegions",
+    "VOILUTSequence",
+    "RedPaletteColorLookupTableDescriptor",
+)
 
 
 def needs_more(image: ImageHeader) -> bool:
@@ -63,6 +69,8 @@ def planes(image: ImageHeader, source: BinaryIO, settings: Settings) -> tuple[Im
 def _read(image: ImageHeader, source: BinaryIO, settings: Settings) -> tuple[ImageHeader, ...]:
     dataset, _ = load(source, settings)
     image = replace(image, **tables.read(dataset, image))
+    if doses.is_dose(dataset):
+        return doses.planes(image, dataset)
     if mosaic.is_mosaic(image):
         return mosaic.tiles(image, dataset)
     if image.matrix is not None:

@@ -11,8 +11,10 @@ import struct
 import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import BinaryIO, NoReturn
 
+from pacs_panel.dicom.quick import TAIL, Layout, Layouts, Raw, Trail
 from pacs_panel.errors import NotDicom, TooLarge, Unreadable
 from pacs_panel.settings import Settings
 
@@ -33,9 +35,9 @@ INSIDE_DEFLATED = -2
 MAX_VALUE = 1 << 16  # a wanted value longer than this is no identifier, date or number
 MAX_ELEMENTS = 10_000_000
 CHUNK = 1 << 15
+PREFIX = (128, 4)  # where "DICM" lies
 
-Raw = tuple[bytes, bytes]
-"""VR (empty where implicit) and value of one element, as they stand in the file."""
+__all__ = ["Raw", "Scan", "inflated", "scan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Scan:
 
 
 def scan(source: BinaryIO, size: int, wanted: Collection[int], settings: Settings) -> Scan:
-    """Walk a file up to its pixel data.
+    """Walk a file up to its pixel data; one that lies as another did is read without walking.
 
     Parameters
     ----------
@@ -91,17 +93,57 @@ def scan(source: BinaryIO, size: int, wanted: Collection[int], settings: Setting
     if size > settings.max_object_bytes:
         raise TooLarge(f"the object has {size} bytes, the limit is {settings.max_object_bytes}")
     plain = _Window(_Plain(source, size), size)
+    head, layouts = plain.data, _layouts(frozenset(wanted), settings.max_depth)
+    if (known := layouts.read(head)) is not None:
+        return known
+    trail = Trail()
+    found = _walked(plain, source, size, wanted, settings, trail)
+    end = found.pixel_offset + TAIL
+    certain = trail.fixed[:1] == [PREFIX] and found.pixel_tag and found.pixel_length != INSIDE_DEFLATED
+    if certain and end <= len(head) and layouts.again(trail):
+        layouts.learn(_layout(head, trail, found))
+    return found
+
+
+@lru_cache(maxsize=16)
+def _layouts(wanted: frozenset[int], max_depth: int) -> Layouts[Scan]:
+    """What was learned of walks that differ in nothing but the file; the arguments are told apart by the cache."""
+    return Layouts()
+
+
+def _layout(head: bytes, trail: Trail, found: Scan) -> Layout[Scan]:
+    meta = sum(position < found.dataset_offset for _, _, position, _ in trail.places)
+    make = partial(
+        Scan,
+        transfer_syntax=found.transfer_syntax,
+        dataset_offset=found.dataset_offset,
+        implicit=found.implicit,
+        little=found.little,
+        pixel_tag=found.pixel_tag,
+        pixel_offset=found.pixel_offset,
+        pixel_length=found.pixel_length,
+        empty=found.empty,
+    )
+    return Layout(head, trail, meta, make)
+
+
+def _walked(
+    plain: _Window, source: BinaryIO, size: int, wanted: Collection[int], settings: Settings, trail: Trail
+) -> Scan:
     start = _start(plain)
+    if start:
+        trail.fixed.append(PREFIX)
     meta: dict[int, Raw] = {}
-    dataset_offset = _Walk(plain, False, "<", settings.max_depth).group_2(start, meta)
+    dataset_offset = _Walk(plain, False, "<", settings.max_depth, trail).group_2(start, meta)
     syntax = meta.get(TRANSFER_SYNTAX, (b"", b""))[1].decode("ascii", "replace").strip(" \0")
     window, begin = plain, dataset_offset
     if syntax == DEFLATED:
         window, begin = _Window(_Inflated(source, size, dataset_offset, settings)), 0
     implicit, order, guess = _encoding(window, begin, syntax)
     elements: dict[int, Raw] = {}
+    walk = _Walk(window, implicit, order, settings.max_depth, trail)
     try:
-        tag, offset, length = _Walk(window, implicit, order, settings.max_depth).dataset(begin, wanted, elements)
+        tag, offset, length = walk.dataset(begin, wanted, elements)
     except Unreadable:
         if start or SOP_CLASS in elements:
             raise
@@ -205,8 +247,8 @@ def _encoding(window: _Window, begin: int, syntax: str) -> tuple[bool, str, str]
 class _Walk:
     """Steps over elements in one encoding."""
 
-    def __init__(self, window: _Window, implicit: bool, order: str, max_depth: int) -> None:
-        self.window, self.implicit, self.max_depth = window, implicit, max_depth
+    def __init__(self, window: _Window, implicit: bool, order: str, max_depth: int, trail: Trail) -> None:
+        self.window, self.implicit, self.max_depth, self.trail = window, implicit, max_depth, trail
         self.head = struct.Struct(order + "HH2sH").unpack_from
         self.long = struct.Struct(order + "I").unpack_from
         self.count = 0
@@ -223,17 +265,29 @@ class _Walk:
         self.count += 1
         group, element, vr, short = self.head(data, at)
         tag = group << 16 | element
+        if vr in LONG and not implicit and group != 0xFFFE:
+            if len(data) - at < 12:
+                raise Unreadable(f"the file ends inside the header of element ({group:04X},{element:04X})")
+            self.note(position, 12)
+            return tag, vr, self.long(data, at + 8)[0], position + 12
+        self.note(position, 8)
         if implicit or group == 0xFFFE:
             return tag, b"", self.long(data, at + 4)[0], position + 8
         if vr in SHORT:
             return tag, vr, short, position + 8
-        if vr in LONG:
-            if len(data) - at < 12:
-                raise Unreadable(f"the file ends inside the header of element ({group:04X},{element:04X})")
-            return tag, vr, self.long(data, at + 8)[0], position + 12
         if vr.isalpha() and vr.isupper():  # a VR of a later edition; those of PS3.5 §7.1.2 so far had short lengths
             return tag, vr, short, position + 8
         return tag, b"", self.long(data, at + 4)[0], position + 8  # implicit VR amid explicit, as some writers do
+
+    def note(self, position: int, length: int) -> None:
+        """Remember bytes that led the walk; beyond `CHUNK` no layout is learned."""
+        if position < CHUNK:
+            self.trail.fixed.append((position, length))
+
+    def keep(self, tag: int, vr: bytes, position: int, length: int) -> None:
+        """Remember where a wanted value lies."""
+        if position < CHUNK:
+            self.trail.places.append((tag, vr, position, length))
 
     def ends(self, rest: bytes) -> bool:
         """Whether no element begins in the last bytes of a file; padding may."""
@@ -251,21 +305,34 @@ class _Walk:
                 raise Unreadable("the file meta information holds an element of undefined length")
             found[tag] = self.value(tag, vr, length, value)
             position = value + length
+            if tag == TRANSFER_SYNTAX:
+                self.note(value, length)
         return position
 
     def dataset(self, position: int, wanted: Collection[int], found: dict[int, Raw]) -> tuple[int, int, int]:
         """Fills ``found``; returns tag, offset and length of the pixel data, zeros where there are none."""
         implicit, size = self.implicit, self.window.size
+        window, unpack = self.window, self.head
         while self.count < MAX_ELEMENTS:
-            tag, vr, length, value = self.header(position, implicit)
+            at, vr, group, element = position - window.base, b"", 0, 0
+            if 0 <= at <= len(window.data) - 12 and not implicit:
+                group, element, vr, length = unpack(window.data, at)
+            if vr in SHORT and group != 0xFFFE:  # as `header` would tell, only sooner: nearly all are such
+                tag, value = group << 16 | element, position + 8
+                self.count += 1
+                if position < CHUNK:
+                    self.trail.fixed.append((position, 8))
+            else:
+                tag, vr, length, value = self.header(position, implicit)
             if tag == END:
                 return 0, 0, 0
             if tag in PIXELS:
                 return tag, value, -1 if length == UNDEFINED else length
             if length == UNDEFINED:
-                position = self.sequence(value, implicit)
                 if tag in wanted:
                     found[tag] = vr, b""
+                    self.keep(tag, vr, value, 0)
+                position = self.sequence(value, implicit)
                 continue
             position = value + length
             if position > size:
@@ -278,10 +345,12 @@ class _Walk:
         if position + length > self.window.size:
             self.beyond(tag, length)
         if length > MAX_VALUE:
+            self.keep(tag, vr, position, 0)
             return vr, b""
         value = self.window.take(position, length)
         if len(value) < length:
             self.beyond(tag, length)
+        self.keep(tag, vr, position, length)
         return vr, value
 
     def beyond(self, tag: int, length: int) -> NoReturn:

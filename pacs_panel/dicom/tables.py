@@ -1,6 +1,7 @@
 """Tables that give stored values a meaning.
 
-The Modality LUT (PS3.3 §C.11.1), the palette (§C.7.6.3.1.5), and maps to the real world (§C.7.6.16.2.11).
+The Modality LUT (PS3.3 §C.11.1), VOI LUTs (§C.11.2), palettes (§C.7.6.3.1.5, §C.7.6.19), and maps to the real world
+(§C.7.6.16.2.11).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pacs_panel.dicom import regions
 from pacs_panel.dicom.dataset import number_of, numbers_of, text_of
 from pacs_panel.errors import BadPixels
 from pacs_panel.model import ImageHeader, RealWorldMap
-from pacs_panel.pixels.palette import palette, rgb
+from pacs_panel.pixels.palette import Palette, palette, rgb
 
 COLOURS = ("Red", "Green", "Blue")
 LUT_UNITS = {"HU": "HU", "OD": "10⁻³ OD", "US": ""}
@@ -23,7 +24,8 @@ LUT_UNITS = {"HU": "HU", "OD": "10⁻³ OD", "US": ""}
 def read(dataset: Dataset, image: ImageHeader) -> dict[str, Any]:
     """Fields of an image's header that its tables give.
 
-    ``table``, ``rescale_type``, ``palette``, ``real_world``; ``spacing`` of an ultrasound image without Pixel Spacing.
+    ``table``, ``rescale_type``, ``palette``, ``supplemental``, ``voi_tables``, ``real_world``; ``spacing`` of an
+    ultrasound image without Pixel Spacing.
     """
     found: dict[str, Any] = {}
     for item in dataset.get("ModalityLUTSequence") or []:
@@ -34,6 +36,10 @@ def read(dataset: Dataset, image: ImageHeader) -> dict[str, Any]:
         break
     if image.photometric == "PALETTE COLOR" and image.samples == 1:
         found["palette"] = _palette(dataset, image)
+    elif text_of(dataset, "PixelPresentation") in ("COLOR", "MIXED") and (extra := _found(dataset, image)) is not None:
+        found["supplemental"] = (extra.first, extra.colours.tobytes())
+    if greys := voi(dataset, signed=_signed(image, found)):
+        found["voi_tables"] = greys
     if maps := real_world(dataset, signed=image.signed):
         found["real_world"] = maps
     if image.spacing is None and (spacing := regions.spacing(dataset, image)) is not None:
@@ -83,21 +89,63 @@ def _quantity(item: Dataset) -> str:
     return ""
 
 
+def voi(dataset: Dataset, *, signed: bool) -> tuple[tuple[str, int, bytes], ...]:
+    """VOI LUTs that a data set, or an item of a Softcopy VOI LUT Sequence, holds; damaged ones left out.
+
+    Parameters
+    ----------
+    signed : bool
+        Whether the values that they map may be below 0 (PS3.3 §C.11.2.1.1).
+
+    Returns
+    -------
+    tuple of (explanation, first, greys)
+        The first value that is mapped, and the grey of each from there on, 8 bits each.
+    """
+    found = []
+    for item in dataset.get("VOILUTSequence") or []:
+        descriptor = numbers_of(item, "LUTDescriptor", 3)
+        if descriptor is None or "LUTData" not in item:
+            continue
+        count, first, bits = (int(number) for number in descriptor)
+        count = count or 1 << 16
+        values = _words(item["LUTData"].value, count, bits)
+        if len(values) != count or not 0 < bits <= 16:
+            continue
+        first = first - (1 << 16) if signed and first >= 1 << 15 else first
+        top = max((1 << bits) - 1, float(values.max()))
+        found.append((text_of(item, "LUTExplanation"), first, np.rint(values * (255 / top)).astype(np.uint8).tobytes()))
+    return tuple(found)
+
+
+def _signed(image: ImageHeader, found: dict[str, Any]) -> bool:
+    """Whether physical values may be below 0."""
+    table = found.get("table", image.table)
+    slope, intercept = (found.get(name, getattr(image, name)) for name in ("slope", "intercept"))
+    if table is not None:
+        return min(table[1]) < 0
+    return image.signed or (intercept or 0.0) < 0 or (slope or 1.0) < 0
+
+
 def _palette(dataset: Dataset, image: ImageHeader) -> bytes:
     """Colours of stored values from 0 on; empty where the palette makes no sense, and indices are shown as greys."""
+    found = _found(dataset, image)
+    return b"" if found is None else rgb(np.arange(1 << min(image.bits_stored, 16)), found).tobytes()
+
+
+def _found(dataset: Dataset, image: ImageHeader) -> Palette | None:
+    """The palette; ``None`` where there is none, or it makes no sense."""
     segmented = "SegmentedRedPaletteColorLookupTableData" in dataset
     descriptors = [numbers_of(dataset, f"{colour}PaletteColorLookupTableDescriptor", 3) for colour in COLOURS]
     name = "Segmented{}PaletteColorLookupTableData" if segmented else "{}PaletteColorLookupTableData"
     data = [dataset.get(name.format(colour)) for colour in COLOURS]
     if any(descriptor is None for descriptor in descriptors) or not all(isinstance(table, bytes) for table in data):
-        return b""
+        return None
     try:
         whole = [[int(number) for number in descriptor or ()] for descriptor in descriptors]
-        found = palette(whole, [bytes(table or b"") for table in data], segmented=segmented, signed=image.signed)
+        return palette(whole, [bytes(table or b"") for table in data], segmented=segmented, signed=image.signed)
     except BadPixels:
-        return b""
-    stored = np.arange(1 << min(image.bits_stored, 16))
-    return rgb(stored, found).tobytes()
+        return None
 
 
 def _modality(item: Dataset, image: ImageHeader) -> tuple[int, tuple[float, ...]] | None:

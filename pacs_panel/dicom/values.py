@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from functools import lru_cache
 
 from pacs_panel.dicom.charset import decode
 from pacs_panel.dicom.scan import Raw
@@ -12,6 +13,7 @@ BINARY = {b"US": "H", b"SS": "h", b"UL": "I", b"SL": "i", b"FL": "f", b"FD": "d"
 INTEGERS = frozenset({"IS", "US", "SS", "UL", "SL", "UV", "SV"})
 LOCALISED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  # VRs that Specific Character Set rules
 PADDING = " \0"
+OFTEN = 128  # bytes of a value that may well come again: those that files of a series share are converted once
 
 
 def text(raw: Raw, vr: str, charsets: tuple[str, ...] = (), little: bool = True) -> str:
@@ -28,6 +30,10 @@ def text(raw: Raw, vr: str, charsets: tuple[str, ...] = (), little: bool = True)
     little : bool
         Byte order.
     """
+    return (_text_again if len(raw[1]) <= OFTEN else _text)(raw, vr, charsets, little)
+
+
+def _text(raw: Raw, vr: str, charsets: tuple[str, ...], little: bool) -> str:
     stated, value = raw
     if stated in BINARY:
         return "\\".join(str(number) for number in numbers(raw, vr, little))
@@ -41,17 +47,33 @@ def _stripped(part: str, vr: str) -> str:
     return part.strip(PADDING).rstrip("=") if vr == "PN" else part.strip(PADDING)
 
 
+_text_again = lru_cache(maxsize=4096)(_text)
+
+
 def numbers(raw: Raw, vr: str, little: bool = True) -> list[int | float]:
     """One element as numbers, without those that are none (or are not finite)."""
+    return list((_numbers_again if len(raw[1]) <= OFTEN else _numbers)(raw, vr, little))
+
+
+def first(raw: Raw, vr: str, little: bool = True) -> int | float | None:
+    """The first of one element's numbers; ``None`` where there is none."""
+    found = (_numbers_again if len(raw[1]) <= OFTEN else _numbers)(raw, vr, little)
+    return found[0] if found else None
+
+
+def _numbers(raw: Raw, vr: str, little: bool) -> tuple[int | float, ...]:
     stated, value = raw
     code = BINARY.get(stated) or (BINARY.get(vr.encode()) if stated in (b"", b"UN") else None)
     if code:
         width = struct.calcsize(code)
         count = len(value) // width
         found = struct.unpack(f"{'<' if little else '>'}{count}{code}", value[: count * width])
-        return [number for number in found if math.isfinite(number)]
+        return tuple(number for number in found if math.isfinite(number))
     parsed = (_number(part, vr in INTEGERS) for part in value.split(b"\\"))
-    return [number for number in parsed if number is not None]
+    return tuple(number for number in parsed if number is not None)
+
+
+_numbers_again = lru_cache(maxsize=4096)(_numbers)
 
 
 def _number(part: bytes, whole: bool) -> int | float | None:

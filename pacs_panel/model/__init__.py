@@ -9,13 +9,15 @@ Conventions, everywhere in the package:
 
 from pacs_panel.model.image import Digests, Header, Identity, ImageHeader, Kept, Location, Vector
 from pacs_panel.model.mapping import RealWorldMap
-from pacs_panel.model.overlay import Overlay, OverlayKind, Segment
+from pacs_panel.model.overlay import Contour, Overlay, OverlayKind, Place, Segment
 from pacs_panel.model.principal import LOCAL, Principal
+from pacs_panel.model.slide import Resolution, Slide
 from pacs_panel.model.stack import VERDICTS, Dimension, Gap, Passport, Revision, Stack, Tolerance, Verdict
 
 __all__ = [
     "LOCAL",
     "VERDICTS",
+    "Contour",
     "Digests",
     "Dimension",
     "Gap",
@@ -27,10 +29,13 @@ __all__ = [
     "Overlay",
     "OverlayKind",
     "Passport",
+    "Place",
     "Principal",
     "RealWorldMap",
+    "Resolution",
     "Revision",
     "Segment",
+    "Slide",
     "Stack",
     "Tolerance",
     "Vector",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pacs_panel.model.mapping import RealWorldMap
+from pacs_panel.model.slide import Slide
 
 Vector = tuple[float, float, float]
 
@@ -111,8 +112,16 @@ class ImageHeader:
         Modality LUT: the first stored value that it maps, and what each maps to. Read with the planes, never kept.
     palette : bytes
         Red, green and blue of each palette index from 0 on, 8 bits each. Read with the planes, never kept.
+    voi_tables : tuple of (explanation, first, greys)
+        VOI LUTs: the first physical value that each maps, and the grey of each value from there on, 8 bits each. Read
+        with the planes, never kept.
+    supplemental : tuple of int and bytes, optional
+        Supplemental palette of an image of greys: the stored value from which on values are colours, and red, green
+        and blue of each. Read with the planes, never kept.
     tiling : tuple of (frame, row, column, rows, columns)
         Where each tile of a large image lies, and its size. Read with the planes, never kept.
+    slide : Slide, optional
+        Which part of a whole slide it shows, and how. Read with the planes, never kept.
     real_world : tuple of RealWorldMap
         What its stored values mean in the real world. Read with the planes, never kept.
     order : mapping of str to float or str
@@ -154,7 +163,10 @@ class ImageHeader:
     sequences: tuple[str, ...] = ()
     table: tuple[int, tuple[float, ...]] | None = None
     palette: bytes = b""
+    voi_tables: tuple[tuple[str, int, bytes], ...] = ()
+    supplemental: tuple[int, bytes] | None = None
     tiling: tuple[tuple[int, int, int, int, int], ...] = ()
+    slide: Slide | None = None
     real_world: tuple[RealWorldMap, ...] = ()
     order: Mapping[str, float | str] = field(default_factory=dict)
 
@@ -173,7 +185,7 @@ class ImageHeader:
 
 _REQUIRED = ("sop_instance_uid", "rows", "columns")
 _OPTIONAL = {f.name: f.default for f in fields(ImageHeader) if f.name not in _REQUIRED}
-_PASSING = ("table", "palette", "tiling", "real_world")
+_PASSING = ("table", "palette", "voi_tables", "supplemental", "tiling", "slide", "real_world")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
+
+import numpy as np
 
 OverlayKind = Literal["segmentation", "structures", "dose", "planes"]
+Place = tuple[int, ...]
+"""Where along the extra dimensions of a stack, such as time: one index a dimension, outermost first."""
+
+
+class Contour(NamedTuple):
+    """One contour on a slice.
+
+    Attributes
+    ----------
+    number : int
+        Of the region.
+    points : array of shape (n, 2)
+        ``(column, row)``, voxel centres at whole numbers.
+    closed : bool
+        Whether it bounds an area.
+    how : str
+        How that area is put together with those of the region's contours before it: ``xor`` (what lies inside an even
+        number of them is outside), ``add`` or ``cut``.
+    places : tuple of Place
+        As of `Overlay.places`: where it holds.
+    """
+
+    number: int
+    points: np.ndarray
+    closed: bool
+    how: Literal["xor", "add", "cut"] = "xor"
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +80,11 @@ class Overlay:
         Of a dose or of fractions.
     notes : tuple of str
         What is odd about it.
+    places : tuple of tuple of Place
+        By layer, where along the stack's extra dimensions it holds; empty where it holds everywhere. Empty altogether
+        where all layers do.
+    version : str
+        Tells apart what was received under one SOP Instance UID: digest of the object's data set.
     """
 
     sop_instance_uid: str
@@ -63,3 +97,5 @@ class Overlay:
     missing: tuple[str, ...] = ()
     unit: str = ""
     notes: tuple[str, ...] = ()
+    places: tuple[tuple[Place, ...], ...] = ()
+    version: str = ""

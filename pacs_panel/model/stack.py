@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pacs_panel.model.image import Vector, tuples
+from pacs_panel.model.slide import Resolution
 
 Verdict = Literal["regular", "sheared", "irregular", "stack"]
 VERDICTS: tuple[Verdict, ...] = ("regular", "sheared", "irregular", "stack")  # best first
@@ -93,6 +94,8 @@ class Passport:
         Extra dimensions, outermost first.
     candidates : tuple of str
         Where extra dimensions are ambiguous: the keywords that might order them.
+    levels : tuple of Resolution
+        Objects whose own pixels are coarser levels, finest first; other levels are means.
     calibration : str
         ``patient`` (Pixel Spacing), ``detector`` (Imager Pixel Spacing) or ``none``.
     frame_of_reference : str
@@ -114,6 +117,7 @@ class Passport:
     residual: float = 0.0
     dimensions: tuple[Dimension, ...] = ()
     candidates: tuple[str, ...] = ()
+    levels: tuple[Resolution, ...] = ()
     calibration: str = "patient"
     frame_of_reference: str = ""
     tolerance: Tolerance = Tolerance()
@@ -128,6 +132,8 @@ class Passport:
         values = {key: tuples(value) for key, value in data.items()}
         values["gaps"] = tuple(Gap(**gap) for gap in data["gaps"])
         values["dimensions"] = tuple(Dimension(**{k: tuples(v) for k, v in d.items()}) for d in data["dimensions"])
+        levels = data.get("levels", ())
+        values["levels"] = tuple(Resolution(**{k: tuples(v) for k, v in level.items()}) for level in levels)
         values["tolerance"] = Tolerance(**data["tolerance"])
         return cls(**values)
 

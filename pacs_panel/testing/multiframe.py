@@ -130,49 +130,102 @@ def csa(values: dict[str, list[str]]) -> bytes:
     return out
 
 
-def slide(image: NDArray[np.uint8], series: PhantomSeries, tile: int = 16, *, sparse: bool = False) -> PhantomSeries:
+def slide(
+    image: NDArray[np.uint8],
+    series: PhantomSeries,
+    tile: int = 16,
+    *,
+    sparse: bool = False,
+    spacing: tuple[float, float] = (0.01, 0.01),
+    flavour: str = "VOLUME",
+    path: str = "1",
+) -> PhantomSeries:
     """A colour image as the tiles of a whole slide (PS3.3 §C.8.12.4), in reverse order where ``sparse``.
 
     Parameters
     ----------
     image : ndarray
-        ``(rows, columns, 3)``.
+        ``(rows, columns, 3)``, or ``(focal planes, rows, columns, 3)``, which lie 2 µm apart.
     series : PhantomSeries
         Whose subject and study it belongs to.
+    spacing : tuple of 2 floats
+        mm between rows, then between columns.
+    flavour : str
+        Third value of Image Type.
+    path : str
+        Optical Path Identifier.
     """
-    rows, columns = image.shape[:2]
-    places = [(row, column) for row in range(0, rows, tile) for column in range(0, columns, tile)]
+    depths = image if image.ndim == 4 else image[None]
+    rows, columns = depths.shape[1:3]
+    places = [
+        (depth, row, column)
+        for depth in range(len(depths))
+        for row in range(0, rows, tile)
+        for column in range(0, columns, tile)
+    ]
     places = places[::-1] if sparse else places
-    padded = np.pad(image, ((0, -rows % tile), (0, -columns % tile), (0, 0)))
-    data = np.stack([padded[row : row + tile, column : column + tile] for row, column in places])
+    padded = np.pad(depths, ((0, 0), (0, -rows % tile), (0, -columns % tile), (0, 0)))
+    data = np.stack([padded[depth, row : row + tile, column : column + tile] for depth, row, column in places])
     first = series.datasets[0]
-    spacing = {"PixelMeasuresSequence": [{"PixelSpacing": ["0.01", "0.01"], "SliceThickness": "0.001"}]}
+    measures = {"PixelSpacing": decimals(spacing), "SliceThickness": "0.001", "SpacingBetweenSlices": "0.002"}
     values: dict[str, Any] = {
         "SOPClassUID": WholeSlide,
-        "SOPInstanceUID": uid("slide", first.SOPInstanceUID, str(sparse)),
+        "SOPInstanceUID": uid("slide", first.SOPInstanceUID, str(sparse), flavour, path, str(image.shape)),
         "Modality": "SM",
+        "ImageType": ["ORIGINAL", "PRIMARY", flavour, "NONE"],
         "InstanceNumber": "1",
         "NumberOfFrames": str(len(places)),
+        "ContainerIdentifier": "PHANTOM-1",
+        "ImageOrientationSlide": ["0", "-1", "0", "-1", "0", "0"],
+        "TotalPixelMatrixOriginSequence": [
+            {"XOffsetInSlideCoordinateSystem": "20", "YOffsetInSlideCoordinateSystem": "40"}
+        ],
+        "TotalPixelMatrixFocalPlanes": len(depths),
+        "NumberOfOpticalPaths": 1,
+        "OpticalPathSequence": [{"OpticalPathIdentifier": path}],
         "TotalPixelMatrixRows": rows,
         "TotalPixelMatrixColumns": columns,
         "DimensionOrganizationType": "TILED_SPARSE" if sparse else "TILED_FULL",
-        "SharedFunctionalGroupsSequence": [spacing],
+        "SharedFunctionalGroupsSequence": [{"PixelMeasuresSequence": [measures]}],
         **pixels(data, 8),
         "Rows": tile,
         "Columns": tile,
     }
     if sparse:
-        values["PerFrameFunctionalGroupsSequence"] = [_on_slide(row, column) for row, column in places]
+        values["PerFrameFunctionalGroupsSequence"] = [_on_slide(*place) for place in places]
     return PhantomSeries((instance(_without(first), values),), series.truth)
 
 
-def _on_slide(row: int, column: int) -> Values:
+def slide_levels(
+    images: Sequence[NDArray[np.uint8]], series: PhantomSeries, tile: int = 16, sparse: Sequence[int] = ()
+) -> PhantomSeries:
+    """Colour images of one area as the objects of one whole slide, each a level, the finest first.
+
+    Parameters
+    ----------
+    images : sequence of ndarray
+        As `slide` takes them; the first has pixels of 0.01 mm, the others such as to cover its area.
+    sparse : sequence of int
+        Numbers of those that say of each tile where it lies.
+    """
+    finest = images[0].shape[-3:-1]
+    made = []
+    for number, image in enumerate(images):
+        rows, columns = image.shape[-3:-1]
+        spacing = (0.01 * finest[0] / rows, 0.01 * finest[1] / columns)
+        (dataset,) = slide(image, series, tile, sparse=number in sparse, spacing=spacing).datasets
+        dataset.InstanceNumber = str(number + 1)
+        made.append(dataset)
+    return PhantomSeries(tuple(made), series.truth)
+
+
+def _on_slide(depth: int, row: int, column: int) -> Values:
     place = {
         "ColumnPositionInTotalImagePixelMatrix": column + 1,
         "RowPositionInTotalImagePixelMatrix": row + 1,
         "XOffsetInSlideCoordinateSystem": "0",
         "YOffsetInSlideCoordinateSystem": "0",
-        "ZOffsetInSlideCoordinateSystem": "0",
+        "ZOffsetInSlideCoordinateSystem": str(2 * depth),
     }
     return {"PlanePositionSlideSequence": [place]}
 

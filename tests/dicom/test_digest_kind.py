@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 
@@ -71,6 +72,15 @@ def test_kinds(sop_class: str, modality: str, name: str, volume: bool) -> None:
     found = kind(f"1.2.840.10008.5.1.4.1.1.{sop_class}", modality, IMAGE)
     assert (found.name, found.volume) == (name, volume)
     assert bool(found.note) != volume
+
+
+def test_a_dose_has_a_volume_where_its_scaling_is_stated() -> None:
+    sop_class = "1.2.840.10008.5.1.4.1.1.481.2"
+    found = kind(sop_class, "RTDOSE", replace(IMAGE, slope=1e-6))
+    assert (found.volume, found.speaks, found.note) == (True, True, "")
+    assert not kind("1.2.840.10008.5.1.4.1.1.2", "CT", IMAGE).speaks
+    assert "Dose Grid Scaling" in kind(sop_class, "RTDOSE", IMAGE).note
+    assert "no pixel data" in kind(sop_class, "RTDOSE", None).note
 
 
 @pytest.mark.parametrize(

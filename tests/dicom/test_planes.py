@@ -121,6 +121,17 @@ def test_a_mosaic_is_the_volume_that_it_was_made_from(tmp_path: Path, make) -> N
     np.testing.assert_allclose(np.asarray(stack.passport.affine), series.truth.affine, atol=1e-4)
 
 
+def test_mosaics_of_a_functional_run_are_a_time_series(tmp_path: Path) -> None:
+    series = mosaic(mr_4d(**SMALL, times=3))
+    for dataset, time in zip(series.datasets, ("235957.5", "000000", "000002.5"), strict=True):
+        dataset.AcquisitionTime = time
+        dataset.AcquisitionDate = "20250228"
+    (stack,) = Objects(series.datasets).build(tmp_path / "r").stacks
+    (dimension,) = stack.passport.dimensions
+    assert (dimension.name, dimension.keyword, dimension.values) == ("time", "AcquisitionTime", (0.0, 2.5, 5.0))
+    np.testing.assert_array_equal(stored(tmp_path / "r"), series.truth.stored)
+
+
 def test_a_mosaic_whose_slices_run_against_the_normal(tmp_path: Path) -> None:
     series = mr_oblique(**SMALL)
     backwards = type(series)(series.datasets[::-1], series.truth)
