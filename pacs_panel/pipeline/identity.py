@@ -13,6 +13,7 @@ from pacs_panel.errors import PacsPanelError
 from pacs_panel.keep.originals import read_original
 from pacs_panel.model import Digests, Kept
 from pacs_panel.pipeline.jobs import alone
+from pacs_panel.pipeline.watch import PATIENCE, limited, needed
 from pacs_panel.pixels import decode
 from pacs_panel.receive.report import Outcome
 from pacs_panel.settings import Settings
@@ -64,22 +65,20 @@ def _compared[Result](
     Raises
     ------
     Crashed
-        The codec ended the process.
+        The codec ended the process, or took so long that it was ended.
     """
-    if any(_is_compressed(data, settings) for data in (a, b)):
-        return alone(partial(_apply, compare, settings), (a, b))
+    images = [image for data in (a, b) if (image := header.image(io.BytesIO(data), len(data), settings)) is not None]
+    if any(decode.is_compressed(image) for image in images):
+        seconds = PATIENCE + sum(image.frames * needed(image) for image in images)
+        return alone(partial(_apply, compare, settings, seconds), (a, b))
     return compare(a, b, settings)
 
 
 def _apply[Result](
-    compare: Callable[[bytes, bytes, Settings], Result], settings: Settings, pair: tuple[bytes, bytes]
+    compare: Callable[[bytes, bytes, Settings], Result], settings: Settings, seconds: float, pair: tuple[bytes, bytes]
 ) -> Result:
-    return compare(*pair, settings)
-
-
-def _is_compressed(data: bytes, settings: Settings) -> bool:
-    image = header.image(io.BytesIO(data), len(data), settings)
-    return image is not None and decode.is_compressed(image)
+    with limited(seconds):
+        return compare(*pair, settings)
 
 
 def _differences(a: bytes, b: bytes, settings: Settings) -> list[tuple[str, str, str]]:

@@ -22,7 +22,9 @@ from pacs_panel.errors import PacsPanelError
 
 FEW = 3  # fewer items than this take less time than starting processes does
 PRELOAD = ["pacs_panel.pipeline.read", "pacs_panel.volume.build"]
+PRELOAD += ["numpy.ma", *(f"PIL.{kind}ImagePlugin" for kind in ("Bmp", "Gif", "Jpeg", "Ppm", "Png"))]  # when first used
 CRASHED = "the decoder crashed"
+EXPENDABLE = "pacs-panel worker"
 
 
 class Crashed(PacsPanelError):
@@ -118,8 +120,17 @@ class Processes(Executor):
             context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
             if hasattr(context, "set_forkserver_preload"):
                 context.set_forkserver_preload(PRELOAD)
-            self._pool = ProcessPoolExecutor(self.workers, mp_context=context)
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin)
         return self._pool
+
+
+def _begin() -> None:
+    multiprocessing.current_process().name = EXPENDABLE
+
+
+def expendable() -> bool:
+    """Whether this is one of the `Processes`: when it ends, the call that it was at is answered for."""
+    return multiprocessing.current_process().name == EXPENDABLE
 
 
 @contextmanager

@@ -16,16 +16,24 @@ from pacs_panel.pixels import codestream, native
 from pacs_panel.pixels.stored import shape
 
 Array = np.ndarray
+Codec = Callable[..., Array]
+"""Takes an `ImageHeader` and the codestream; those of `INTO` also where to decode to."""
 UID = "1.2.840.10008.1.2."
 MAX_J2K_BITS = 24  # OpenJPEG gives wrong values for more
 UNCOMPRESSED = ("1.2.840.10008.1.2", UID + "1", UID + "1.99", *native.BIG_ENDIAN)
 
 
-def decode(image: ImageHeader, data: bytes) -> Array:
+def decode(image: ImageHeader, data: bytes, out: Array | None = None) -> Array:
     """One compressed frame as its codec gives it: ``(rows, columns)`` or ``(rows, columns, samples)``.
 
     Colour comes as the codec's own transform leaves it; see `converts_colour`. What the codestream states of its size
     is compared with the header before it is decoded, so that damaged data cannot claim more memory than the header.
+
+    Parameters
+    ----------
+    out : ndarray, optional
+        Unsigned and contiguous, of the frame's shape. It is decoded into, and given back, if the codec can do so and
+        gives this type; otherwise what is given back is another array.
 
     Raises
     ------
@@ -35,12 +43,15 @@ def decode(image: ImageHeader, data: bytes) -> Array:
     codec = CODECS.get(image.transfer_syntax)
     if codec is None:
         raise BadPixels(why_not(image.transfer_syntax))
+    size = codestream.Size(0, 0)
     if codec not in (_rle, _deflated, _uncompressed):
-        _fits(image, codestream.size(data))
+        size = _fitting(image, codestream.size(data))
     if codec in UNCHECKED and not codestream.ended(data):
         raise BadPixels("the compressed frame is cut short: its codestream has no end mark")
+    if codec in UNNOTICED and (reason := codestream.damage(data)):
+        raise BadPixels(f"the compressed frame is damaged: {reason}")
     try:
-        array = codec(image, data)
+        array = codec(image, data, out) if _goes_into(codec, size, out) else codec(image, data)
     except BadPixels:
         raise
     except Exception as error:  # codecs raise classes of their own
@@ -76,7 +87,7 @@ def why_not(transfer_syntax: str) -> str:
     return f"there is no decoder for transfer syntax {name}; the object is kept, but its pixels cannot be shown"
 
 
-def _fits(image: ImageHeader, size: codestream.Size | None) -> None:
+def _fitting(image: ImageHeader, size: codestream.Size | None) -> codestream.Size:
     if size is None:
         raise BadPixels("the compressed frame is damaged: there is no codestream header")
     if (size.rows, size.columns) != (image.rows, image.columns):
@@ -86,6 +97,11 @@ def _fits(image: ImageHeader, size: codestream.Size | None) -> None:
         raise BadPixels(f"the codestream has {size.samples} samples a pixel, the header {image.samples}")
     if size.bits > MAX_J2K_BITS and CODECS[image.transfer_syntax] is _jpeg_2000:
         raise BadPixels(f"JPEG 2000 of {size.bits} bits a sample cannot be decoded exactly")
+    return size
+
+
+def _goes_into(codec: Codec, size: codestream.Size, out: Array | None) -> bool:
+    return out is not None and codec in INTO and out.dtype == (np.uint8 if size.bits <= 8 else np.uint16)
 
 
 def _jpeg(image: ImageHeader, data: bytes) -> Array:
@@ -99,18 +115,18 @@ def _jpeg(image: ImageHeader, data: bytes) -> Array:
     return imagecodecs.jpeg8_decode(data, colorspace="RGB", outcolorspace="RGB")
 
 
-def _jpeg_lossless(image: ImageHeader, data: bytes) -> Array:
+def _jpeg_lossless(image: ImageHeader, data: bytes, out: Array | None = None) -> Array:
     """Lossless JPEG without any colour transform; libjpeg-turbo is the fastest of three, but the strictest."""
     try:
         if image.samples == 1:
-            return imagecodecs.jpeg8_decode(data)
+            return imagecodecs.jpeg8_decode(data, out=out)
     except Exception:  # the more lenient decoder has the last word, and raises where it cannot either
         pass
     return np.ascontiguousarray(imagecodecs.jpegsof3_decode(data))
 
 
-def _jpeg_ls(image: ImageHeader, data: bytes) -> Array:
-    return imagecodecs.jpegls_decode(data)
+def _jpeg_ls(image: ImageHeader, data: bytes, out: Array | None = None) -> Array:
+    return imagecodecs.jpegls_decode(data, out=out)
 
 
 def _jpeg_2000(image: ImageHeader, data: bytes) -> Array:
@@ -148,7 +164,11 @@ def _rle(image: ImageHeader, data: bytes) -> Array:
 def _deflated(image: ImageHeader, data: bytes) -> Array:
     """Deflated image frame compression (PS3.5 §A.4.13): the native frame, deflated."""
     size = -(-image.rows * image.columns * image.samples * image.bits_allocated // 8)
-    return _uncompressed(image, zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, size + 2))
+    engine = zlib.decompressobj(-zlib.MAX_WBITS)
+    native_frame = engine.decompress(data, size + 2)
+    if not engine.eof:
+        raise BadPixels("the compressed frame is damaged: its end is not where it should be")
+    return _uncompressed(image, native_frame)
 
 
 def _uncompressed(image: ImageHeader, data: bytes) -> Array:
@@ -156,7 +176,7 @@ def _uncompressed(image: ImageHeader, data: bytes) -> Array:
     return native.frame(replace(image, frames=1, pixel_length=len(data)), data, 0, 0)
 
 
-CODECS: dict[str, Callable[[ImageHeader, bytes], Array]] = {
+CODECS: dict[str, Codec] = {
     UID + "4.50": _jpeg,
     UID + "4.51": _jpeg,
     UID + "4.57": _jpeg_lossless,
@@ -179,6 +199,8 @@ CODECS: dict[str, Callable[[ImageHeader, bytes], Array]] = {
 }
 # Without an end mark the first three fill in what is missing, without a word; the fourth takes seconds to see it.
 UNCHECKED = (_jpeg, _jpeg_lossless, _htj2k, _jpeg_ls)
+UNNOTICED = (_jpeg, _jpeg_lossless, _jpeg_2000, _htj2k)  # they give some values, whatever the data
+INTO = (_jpeg_lossless, _jpeg_ls)  # to decode into an array saves the others little of their time
 VIDEO = {
     **dict.fromkeys((UID + "4.100", UID + "4.100.1", UID + "4.101", UID + "4.101.1"), "MPEG-2"),
     **{f"{UID}4.{n}{part}": "MPEG-4 AVC" for n in range(102, 107) for part in ("", ".1")},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
+from itertools import cycle
 
 from pacs_panel.errors import BadPixels
 
@@ -13,6 +15,11 @@ END = b"\xff\xd9"  # EOI of JPEG, EOC of JPEG 2000: cannot occur inside entropy-
 J2K, JP2 = b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP"
 JXL, JXL_FILE = b"\xff\x0a", b"\x00\x00\x00\x0cJXL "
 JPEG = b"\xff\xd8\xff"
+BETWEEN_SCANS = (0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0))  # markers of JPEG
+MARK, RESTART = re.compile(rb"\xff\xff*[^\x00\xff]"), re.compile(rb"\xff([\xd0-\xd7])")
+NO_RESTART = re.compile(rb"\xff\xff*[^\x00\xff\xd0-\xd7]")
+SOT, SOD, PACKET = 0x90, 0x93, b"\xff\x91"  # markers of JPEG 2000: of a tile-part, its data, and a packet in them
+J2K_MARK = re.compile(rb"\xff[\x90\x93-\xff]")  # FF92 ends a packet's header
 RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 
 
@@ -45,7 +52,18 @@ def size(data: bytes) -> Size | None:
 
 def ended(data: bytes) -> bool:
     """Whether the codestream has its end mark, as JPEG, JPEG-LS and JPEG 2000 want it."""
-    return data.rfind(END) > max(0, data.rfind(b"\xff\xda"), data.rfind(b"\xff\x93"))  # after the last scan begins
+    end = data.rfind(END)
+    return end > 0 and not any(start in data[end:] for start in (b"\xff\xda", b"\xff\x93"))  # of a scan, of a tile
+
+
+def damage(data: bytes) -> str:
+    """In words, what shows that a JPEG or JPEG 2000 codestream is not as written; empty where nothing does.
+
+    Whatever the bits are, their decoders give some values. But in entropy-coded data few bytes may follow FF
+    (ISO/IEC 10918-1 §B.1.1.5, 15444-1 §A.1.3), and restarts are numbered: so a stretch of what does not belong there
+    is mostly found. A single bit seldom is.
+    """
+    return _jpeg_damage(data) if data.startswith(JPEG) else _jpeg_2000_damage(data)
 
 
 def begins(head: bytes, transfer_syntax: str) -> bool:
@@ -72,6 +90,34 @@ def _jpeg(data: bytes) -> Size | None:
     return None
 
 
+def _jpeg_damage(data: bytes) -> str:
+    position, interval = 2, 0
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker == 0xFF:  # a fill byte
+            position += 1
+            continue
+        position += 2 + length
+        if marker == 0xDD:
+            interval = int.from_bytes(data[position - 2 : position], "big")
+        if marker == 0xDA:
+            end = (NO_RESTART if interval else MARK).search(data, position)
+            if end is None:
+                return "its data have no end"
+            if interval and not _in_order(RESTART.findall(data, position, end.start())):
+                return "a restart is missing"
+            position = end.end() - 2
+            if data[position + 1] == END[1]:
+                return ""
+            if data[position + 1] not in BETWEEN_SCANS:
+                return "its data hold a mark that cannot be there"
+    return "its segments do not follow each other"
+
+
+def _in_order(restarts: list[bytes]) -> bool:
+    return all(mark[0] == wanted for mark, wanted in zip(restarts, cycle(range(0xD0, 0xD8)), strict=False))
+
+
 def _jpeg_2000(data: bytes) -> Size | None:
     siz = data.find(J2K, 0, MAX_HEADER)
     if siz < 0 or len(data) < siz + 43:
@@ -79,6 +125,25 @@ def _jpeg_2000(data: bytes) -> Size | None:
     right, bottom, left, top = struct.unpack(">IIII", data[siz + 8 : siz + 24])
     samples, depth = struct.unpack(">HB", data[siz + 40 : siz + 43])
     return Size(bottom - top, right - left, samples, (depth & 0x7F) + 1)
+
+
+def _jpeg_2000_damage(data: bytes) -> str:
+    position, part, begun = data.find(J2K, 0, MAX_HEADER) + 2, 0, False
+    while position + 1 < len(data) and data[position] == 0xFF and (marker := data[position + 1]) != END[1]:
+        if marker == SOT:
+            length = int.from_bytes(data[position + 6 : position + 10], "big")  # the last one's may be 0
+            part = position + length if length else data.rfind(END)
+        if marker != SOD:
+            position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+            continue
+        if part <= position:
+            break
+        packets = data[position + 2 : part]
+        if PACKET not in packets and J2K_MARK.search(packets):  # its mark holds a number, which may be any bytes
+            return "its data hold a mark that cannot be there"
+        position, begun = part, True
+    whole = begun and (position >= len(data) or data.startswith(END, position))  # decoders see what is cut short
+    return "" if whole else "its segments do not follow each other"
 
 
 # -- JPEG XL (ISO/IEC 18181-1, Annex D) --------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ class Items:
     ----------
     table : tuple of int
         Offsets of frames, from the first byte of the first fragment's item: the Basic Offset Table, or where that is
-        empty the Extended one (PS3.3 §C.7.6.3.1.8).
+        empty and there are several frames the Extended one (PS3.3 §C.7.6.3.1.8).
     fragments : list of (offset, length)
         In the source.
     heads : list of bytes
@@ -100,7 +100,8 @@ def items(source: Source, offset: int, count: int = 1) -> Items:
     if length // 4 > MAX_FRAGMENTS:
         raise BadPixels(f"an offset table for more than {MAX_FRAGMENTS} frames")
     table = struct.unpack(f"<{length // 4}I", need(source, start, length // 4 * 4))
-    return Items(table or _extended(source, offset, count), fragments[1:], heads[1:])
+    extended = _extended(source, offset, count) if count > 1 and not table else ()
+    return Items(table or extended, fragments[1:], heads[1:])
 
 
 def _tag(head: bytes) -> int:

@@ -105,6 +105,10 @@ class Frames:
         ------
         BadPixels, TooLarge
         """
+        return self._read(index, None)
+
+    def _read(self, index: int, out: Array | None) -> Array:
+        """As `read`; ``out`` itself where it was decoded into, as `codecs.decode` wants it, but of the stored type."""
         with self._lock:
             image, start = self._prepared(index)
             if image.pixel_length != ENCAPSULATED:
@@ -114,11 +118,14 @@ class Frames:
         if image.pixel_length != ENCAPSULATED:
             converted = image.photometric == "RGB"
             return _rgb(image, stored(image, array), converted)
-        array = codecs.decode(image, data)
+        room = None if out is None else out.view(f"u{out.itemsize}")
+        array = codecs.decode(image, data, room)
+        if out is not None and array is room:
+            return extend(image, out)
         return _rgb(image, stored(replace(image, high_bit=image.bits_stored - 1), array), codecs.converts_colour(image))
 
     def read_into(self, index: int, out: Array) -> None:
-        """As `read`, into an array of the frame's shape; without a copy where the pixels lie in the file as there.
+        """As `read`, into an array of the frame's shape; without a copy where file or codec give the pixels as there.
 
         Raises
         ------
@@ -127,8 +134,11 @@ class Frames:
         """
         if out.shape != shape(self.image):
             raise BadPixels(f"the target has shape {out.shape}, the image {shape(self.image)}")
-        if not (is_direct(self.image) and out.flags.c_contiguous and out.dtype == dtype(self.image)):
-            out[...] = self.read(index)
+        same = out.flags.c_contiguous and out.dtype == dtype(self.image)
+        if not (is_direct(self.image) and same):
+            array = self._read(index, out if same and out.dtype.kind in "iu" and self.image.samples == 1 else None)
+            if array is not out:
+                out[...] = array
             return
         with self._lock:
             image, start = self._prepared(index)

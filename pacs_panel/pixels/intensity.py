@@ -1,6 +1,6 @@
 """From stored values to physical ones, and from those to greys (PS3.3 §C.11.1, §C.11.2).
 
-Stored values → modality transform (slope, intercept) → physical values → VOI window → grey from black to white.
+Stored values → modality transform (slope, intercept) → physical values → VOI window or table → grey, black to white.
 """
 
 from __future__ import annotations
@@ -34,6 +34,28 @@ class Window:
     width: float
     name: str = ""
     function: str = "LINEAR"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What grey each physical value is shown as, one by one (PS3.3 §C.11.2.1.1).
+
+    Attributes
+    ----------
+    first : int
+        The value that the first entry is of; in output units of the modality transform.
+    greys : bytes
+        Of this value and those after it, 0 to 255; below and above, the ends hold.
+    name : str
+        What it is for.
+    """
+
+    first: int
+    greys: bytes
+    name: str = ""
+
+
+Shown = Window | Table
 
 
 # In HU; usual reading-room values. The body part that prefers a window names it first.
@@ -107,6 +129,14 @@ def windows(image: ImageHeader, modality: str, body_part: str = "") -> tuple[Win
     return own + presets(unit(image, modality), body_part)
 
 
+def tables(image: ImageHeader) -> tuple[Table, ...]:
+    """The file's own VOI LUTs, named by their explanations."""
+    return tuple(
+        Table(first, greys, name or f"file table {number}")
+        for number, (name, first, greys) in enumerate(image.voi_tables, 1)
+    )
+
+
 def presets(unit: str, body_part: str = "") -> tuple[Window, ...]:
     """Windows by custom of the field, for values in ``unit``."""
     if unit != "HU":
@@ -139,14 +169,20 @@ def automatic(values: Array, mask: Array | None = None, low: float = 0.5, high: 
     return Window((bottom + top) / 2, (top - bottom) or 1.0, "automatic", "LINEAR_EXACT")
 
 
-def apply(values: Array, window: Window, low: float = 0.0, high: float = 1.0) -> Array:
-    """Physical values to greys between ``low`` and ``high``, as float32 (PS3.3 §C.11.2.1.2, §C.11.2.1.3).
+def apply(values: Array, window: Shown, low: float = 0.0, high: float = 1.0) -> Array:
+    """Physical values to greys between ``low`` and ``high``, as float32 (PS3.3 §C.11.2.1).
+
+    A table is of whole numbers: what lies between two is shown as the nearer one.
 
     Raises
     ------
     ValueError
         The width is not above 0, or the function unknown.
     """
+    if isinstance(window, Table):
+        greys = np.frombuffer(window.greys, np.uint8).astype(np.float32) * np.float32((high - low) / 255)
+        places = np.clip(np.rint(np.nan_to_num(values)) - window.first, 0, len(greys) - 1)
+        return greys[places.astype(np.int64)] + np.float32(low)
     if not window.width > 0:
         raise ValueError(f"a window's width must be above 0, not {window.width}")
     x = values.astype(np.float32)

@@ -8,19 +8,20 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from pacs_panel.pixels.intensity import Window, apply, automatic
+from pacs_panel.pixels.intensity import Shown, apply, automatic
+from pacs_panel.pixels.palette import Palette, supplemental
 
 Array = np.ndarray
 
 
-def greys(values: Array, window: Window | None = None, invert: bool = False, mask: Array | None = None) -> Array:
+def greys(values: Array, window: Shown | None = None, invert: bool = False, mask: Array | None = None) -> Array:
     """A slice as 8-bit greys.
 
     Parameters
     ----------
     values : ndarray
         ``(rows, columns)`` physical values; RGB of 8 bits is returned as it is.
-    window : Window, optional
+    window : Window or Table, optional
         Automatic where absent.
     invert : bool
         Low values are white (MONOCHROME1).
@@ -64,9 +65,10 @@ def thumbnail(
     array: Array,
     spacing: tuple[float, float] = (1.0, 1.0),
     size: int = 128,
-    window: Window | None = None,
+    window: Shown | None = None,
     invert: bool = False,
     mask: Array | None = None,
+    colours: tuple[Array, Palette] | None = None,
 ) -> bytes:
     """A small PNG of a slice, of the right proportions.
 
@@ -80,9 +82,14 @@ def thumbnail(
         Pixels of the longer side.
     window, invert, mask
         As for `greys`.
+    colours : pair of array and Palette, optional
+        Stored values of the slice, and the supplemental palette that shows some of them in colour.
     """
     height, width = array.shape[0] * spacing[0], array.shape[1] * spacing[1]
     scale = size / max(height, width)
     shape = max(1, round(width * scale)), max(1, round(height * scale))
-    image = Image.fromarray(np.ascontiguousarray(greys(array, window, invert, mask)))
+    picture = greys(array, window, invert, mask)
+    if colours is not None:
+        picture = supplemental(colours[0], picture, colours[1])
+    image = Image.fromarray(np.ascontiguousarray(picture))
     return encode(np.asarray(image.resize(shape, Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR)))

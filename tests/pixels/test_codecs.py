@@ -282,6 +282,7 @@ def test_size_of_a_jpeg_xl_codestream(shape: tuple[int, int], container: bool) -
 
 @given(st.binary(max_size=80), st.sampled_from([b"\xff\x0a", b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL "]))
 def test_any_bytes_have_a_size_or_none(data: bytes, start: bytes) -> None:
+    assert isinstance(codestream.damage(start + data), str)
     try:
         found = codestream.size(start + data)
     except BadPixels:

@@ -163,3 +163,10 @@ def test_thumbnail_shows_the_slice() -> None:
     found = np.asarray(Image.open(io.BytesIO(render.thumbnail(values))))
     assert found[:, :60].max() == 0
     assert found[:, 68:].min() == 255
+
+
+def test_a_table_shows_each_value_as_its_grey_and_its_ends_beyond() -> None:
+    table = intensity.Table(-1, bytes([10, 20, 200]), "SOFTER")
+    values = np.array([[-5.0, -1, 0, 0.6, 1, 9, np.nan]])
+    np.testing.assert_array_equal(render.greys(values, table), [[10, 10, 20, 200, 200, 200, 20]])
+    np.testing.assert_array_equal(render.greys(values[:, :2], table, invert=True), [[245, 245]])
