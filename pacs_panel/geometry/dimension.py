@@ -71,7 +71,7 @@ def arrange(places: Sequence[Column]) -> Arrangement:
 
     The first of these that gives a complete grid, one image for each place and value, is used: one key of `KEYS`, or
     of the dimensions that an enhanced object declares; two of them; the rank of Instance Number and frame among the
-    images of a place. If none does, then
+    images of a place. Acquisitions that have a time each are told by that. If none does, then
 
     - where at most half of the places hold more than one image, those are duplicates: the lowest Instance Number stays
       (of equal ones the first SOP Instance UID);
@@ -115,7 +115,8 @@ def number(image: ImageHeader, keyword: str, default: float = math.nan) -> float
 
 def _by_keys(columns: Sequence[Column]) -> Arrangement | None:
     count = sum(map(len, columns))
-    axes = [axis for key, name in (*KEYS, *_declared(columns)) if (axis := _axis(columns, key, name)) is not None]
+    keys = (*KEYS, *_declared(columns))
+    axes = _timed([axis for key, name in keys if (axis := _axis(columns, key, name)) is not None])
     for size in (1, 2):
         for chosen in itertools.combinations(axes, size):
             if len({axis.name for axis in chosen}) < size:
@@ -124,6 +125,19 @@ def _by_keys(columns: Sequence[Column]) -> Arrangement | None:
             if cells == count and (images := _grid(columns, chosen)) is not None:
                 return Arrangement(_described(chosen, images, len(columns)), images)
     return None
+
+
+def _timed(axes: Sequence[_Axis]) -> list[_Axis]:
+    """Without numbers of acquisitions where times of acquisition tell the same: one each, which rises with the number.
+
+    Acquisitions that differ in their diffusion weighting are no time series.
+    """
+    of = {axis.key: axis.of for axis in axes}
+    numbers, times = of.get("AcquisitionNumber", {}), of.get("AcquisitionTime", {})
+    pairs = sorted({(number, times[image]) for image, number in numbers.items() if image in times})
+    rising = all(one[0] < other[0] and one[1] < other[1] for one, other in itertools.pairwise(pairs))
+    same = bool(pairs) and rising and "DiffusionBValue" not in of
+    return [axis for axis in axes if not (same and axis.key == "AcquisitionNumber")]
 
 
 def _declared(columns: Sequence[Column]) -> list[tuple[str, str]]:
@@ -147,7 +161,7 @@ def _axis(columns: Sequence[Column], key: str, name: str) -> _Axis | None:
     images = [image for column in columns for image in column]
     found: Sequence[Any] = [_value(image, key) for image in images]
     if key in DATES or key in DATE_TIMES:
-        found = _seconds(images, key)
+        found = _seconds(columns, key)
     kinds = {type(value) for value in found}
     if len(kinds) != 1 or kinds == {type(None)} or len(set(found)) < 2:
         return None
@@ -181,11 +195,13 @@ def direction(image: ImageHeader) -> Vector | tuple[()]:
     return (x, y, z)
 
 
-def _seconds(images: Sequence[ImageHeader], key: str) -> list[float | None]:
+def _seconds(columns: Sequence[Column], key: str) -> list[float | None]:
     """Seconds after the first image.
 
-    Where no date is stated and the times of day span more than half a day, the early ones are after midnight.
+    Where no date is stated and the times of day span more than half a day, the early ones are after midnight; where all
+    have one and the same date, they are if Instance Numbers say so, too.
     """
+    images = [image for column in columns for image in column]
     dates = [str(image.order.get(DATES.get(key, ""), "")) for image in images]
     if not all(dates):
         dates = [""] * len(images)  # beside a date, none is no date at all
@@ -193,9 +209,20 @@ def _seconds(images: Sequence[ImageHeader], key: str) -> list[float | None]:
     known = [time for time in times if time is not None]
     if len(known) < len(times):
         return [None] * len(times)
-    if key in DATES and not any(dates) and max(known) - min(known) > DAY / 2:
-        known = [time + DAY if time < DAY / 2 else time for time in known]
+    if key in DATES and len(set(dates)) == 1 and max(known) - min(known) > DAY / 2:
+        later = [time + DAY if time % DAY < DAY / 2 else time for time in known]
+        known = later if not any(dates) or _in_order(columns, later) else known
     return [round(time - min(known), 6) for time in known]
+
+
+def _in_order(columns: Sequence[Column], times: Sequence[float]) -> bool:
+    """Whether times, one an image, never fall from one Instance Number to the next at a place, and all have numbers."""
+    left = iter(times)
+    for column in columns:  # each is sorted by Instance Number
+        here = list(itertools.islice(left, len(column)))
+        if len({instance_number(image) for image in column} - {math.inf}) < len(column) or here != sorted(here):
+            return False
+    return True
 
 
 def _moment(text: str, date: str = "") -> float | None:

@@ -268,6 +268,7 @@ def words(passport: Passport) -> list[str]:
         passport.reason,
         *(_dimension(dimension) for dimension in passport.dimensions),
         *_candidates(passport),
+        *(f"Level {level.share} is object {level.sop_instance_uid}." for level in passport.levels),
         _pixels(passport),
         *_oddities(passport),
     ]

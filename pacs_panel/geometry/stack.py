@@ -3,12 +3,14 @@
 The rules, in the order in which they act:
 
 1. Every frame of a multi-frame object, and every tile of a mosaic, is an image of its own. Those of an object whose
-   frames have no place stand alone; so does every image that differs in size, type or frame of reference.
+   frames have no place stand alone, and so do those of a dose, which is a whole; so does every image that differs in
+   size, type, frame of reference or in what kind of dose it is.
 2. Images with a place in the patient are parted by orientation and Pixel Spacing, and, where all planes hold the same
    few offsets (stations side by side), by offset. Images without a place are parted by the reason for it.
 3. Slices increase along the normal ``row × column``, so ``(column, row, slice)`` is a right-handed system.
 4. Several images at one place: a further dimension, duplicates, or an ambiguity (`pacs_panel.geometry.dimension`).
 5. The places are measured (`pacs_panel.geometry.passport`).
+6. Objects that show the same area of a slide are levels of the finest (`pacs_panel.geometry.pyramid`).
 """
 
 from __future__ import annotations
@@ -24,9 +26,10 @@ from pacs_panel.geometry import affine as affines
 from pacs_panel.geometry import passport as passports
 from pacs_panel.geometry.affine import Array
 from pacs_panel.geometry.dimension import Arrangement, arrange, by_instance, number
+from pacs_panel.geometry.pyramid import joined
 from pacs_panel.model import Dimension, ImageHeader, Passport, Stack, Tolerance, Vector
 
-RULES = "3"
+RULES = "4"
 """Version of these rules, part of a revision's identity: raised whenever the same images would give other stacks."""
 
 CHANNEL = Dimension("channel", "PhotometricInterpretation", ("red", "green", "blue"))
@@ -50,13 +53,13 @@ def stacks(images: Sequence[ImageHeader], tolerance: Tolerance = passports.DEFAU
     -------
     tuple of Stack
         Most voxels first; equal ones by their first Instance Number, then SOP Instance UID. Every image is a member or
-        a duplicate of exactly one stack.
+        a duplicate of exactly one stack, or of one of its levels.
     """
     made: list[tuple[tuple[float, float, str], Stack]] = []
     for group in _parted(_in_order(images), _kind):
         for stack in _of_one_kind(group, tolerance):
             made.append((_rank(stack, group), stack))
-    return tuple(stack for _, stack in sorted(made, key=lambda pair: pair[0]))
+    return joined([stack for _, stack in sorted(made, key=lambda pair: pair[0])], images)
 
 
 def _in_order(images: Sequence[ImageHeader]) -> Images:
@@ -67,11 +70,14 @@ def _in_order(images: Sequence[ImageHeader]) -> Images:
 
 def _kind(image: ImageHeader) -> Hashable:
     """What must be equal for images to share an array."""
-    alone = image.sop_instance_uid if image.matrix or (image.frames != 1 and image.position is None) else ""
+    dose = "DoseGridScaling" in image.order
+    whole = image.matrix or (image.frames != 1 and (dose or image.position is None))
+    alone = image.sop_instance_uid if whole else ""
+    what = (dose, *(image.order.get(keyword) for keyword in ("DoseType", "DoseSummationType")))
     shape = (image.rows, image.columns, image.samples)
     bits = (image.bits_allocated, image.bits_stored, image.high_bit, image.signed)
     unit = (image.units, image.slope is None and image.table is None)
-    return (*shape, *bits, *unit, image.photometric, image.frame_of_reference, alone)
+    return (*shape, *bits, *unit, *what, image.photometric, image.frame_of_reference, alone)
 
 
 def _rank(stack: Stack, group: Images) -> tuple[float, float, str]:

@@ -192,6 +192,7 @@ def to_png(path: Path, target: Path, index: int | None = None, axis: int = 0, wi
     stored = frames.plane(0, axis, index, (0,) * len(frames.extra))
     low, high = facts["padding"] or (1, 0)
     mask = (stored >= low) & (stored <= high)
+    palette = values.supplemental(facts)
     picture = render.thumbnail(
         intensity.physical(stored, facts["slope"], facts["intercept"]),
         spacing=(spacing[1 if axis == 0 else 0], spacing[1 if axis == 2 else 2]),
@@ -199,6 +200,7 @@ def to_png(path: Path, target: Path, index: int | None = None, axis: int = 0, wi
         window=window or values.default_window(facts),
         invert=facts["photometric"] == "MONOCHROME1",
         mask=mask if mask.any() else None,
+        colours=None if palette is None else (stored, palette),
     )
     target.write_bytes(picture)
     return target

@@ -63,7 +63,8 @@ class ZarrFrames:
     @cached_property
     def levels(self) -> tuple[Level, ...]:
         """Resolutions, finest first."""
-        return tuple(Level(tuple(level["shape"]), tuple(level["factors"])) for level in self._ours["levels"])
+        told = self._ours["levels"]
+        return tuple(Level(tuple(one["shape"]), tuple(one["factors"]), one.get("source", "")) for one in told)
 
     @cached_property
     def extra(self) -> Extra:
@@ -76,7 +77,8 @@ class ZarrFrames:
         Returns
         -------
         dict
-            ``dtype``, ``samples``, ``levels`` (``shape``, ``factors``), ``slope``, ``intercept``, ``unit``,
+            ``dtype``, ``samples``, ``levels`` (``shape``, ``factors``; ``source``, the object whose pixels it holds,
+            where that is not level 0's), ``slope``, ``intercept``, ``unit``,
             ``windows``, ``voi_function``, ``padding``, ``photometric``; ``passport`` as `Passport.to_dict` gives it.
         """
         values = self._ours["values"]

@@ -175,8 +175,12 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "detail", "") or error)
 
 
-def marked(stack: Stack, blank: Mapping[int, str]) -> Stack:
-    """A stack whose passport tells which planes could not be decoded, and why."""
-    some = f"{len(blank)} of {len(stack.members)} images cannot be decoded as a whole"
-    reason = f"{stack.passport.reason} {some}: {'; '.join(dict.fromkeys(blank.values()))}."
+def marked(stack: Stack, blank: Mapping[int, str], of_levels: Sequence[str] = ()) -> Stack:
+    """A stack whose passport tells which planes could not be decoded, and why; of its levels, why only."""
+    reason = stack.passport.reason
+    if blank:
+        some = f"{len(blank)} of {len(stack.members)} images cannot be decoded as a whole"
+        reason = f"{reason} {some}: {'; '.join(dict.fromkeys(blank.values()))}."
+    if of_levels:
+        reason = f"{reason} Of its levels some cannot be decoded as a whole: {'; '.join(dict.fromkeys(of_levels))}."
     return replace(stack, passport=replace(stack.passport, reason=reason, blank=tuple(sorted(blank))))

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pacs_panel.model import Dimension, Passport
+from pacs_panel.model import Dimension, Passport, Vector
 
 Triple = tuple[int, int, int]
 
@@ -18,6 +18,7 @@ TIMES = ("time", "phase")
 SMALLEST = 128  # no further level once both in-plane sides are this small
 LEVELS = 5
 SLICE_RATIO = 1.5
+FAR = 2 * math.sqrt(2)  # coarser than that is nearer to a quarter than to a half
 
 PLANE, SINGLE = 64, 512  # in-plane side of a chunk: of a volume, of a single image
 SLICES, BLOCK = 32, 8  # slices of a chunk, and of each of its separately compressed blocks
@@ -49,12 +50,15 @@ class Level:
     ----------
     shape : tuple of 3 ints
         ``(slices, rows, columns)``.
-    factors : tuple of 3 ints
-        Voxels of level 0 that one voxel spans along each axis.
+    factors : tuple of 3 numbers
+        Voxels of level 0 that one voxel spans along each axis; whole ones where it is means of blocks of level 0.
+    source : str
+        SOP Instance UID of the object whose own pixels it holds; empty where they are means of the level before.
     """
 
     shape: Triple
-    factors: Triple = (1, 1, 1)
+    factors: Vector = (1, 1, 1)
+    source: str = ""
 
 
 def levels(passport: Passport) -> tuple[Level, ...]:
@@ -63,23 +67,28 @@ def levels(passport: Passport) -> tuple[Level, ...]:
     Each halves rows and columns, until both are at most 128 or there are five levels. Slices are halved with them where
     the step between slices is then at most 1.5 times the larger in-plane spacing, and only in a grid whose slices are
     evenly spaced (``regular``, ``sheared``): means across a gap, or across unrelated images, would have no place.
+
+    Levels that are objects of their own stand among them, however many; where the next of these is far, levels between
+    are means of the one before, and so are those after the last.
     """
-    even = passport.verdict in ("regular", "sheared")
     made = [Level(passport.shape)]
+    for own in passport.levels:
+        while max(own.factors) >= FAR * max(made[-1].factors) and max(made[-1].shape[1:]) > 1:
+            made.append(_halved(made[-1], passport))
+        made.append(Level(own.shape, own.factors, own.sop_instance_uid))
     while max(made[-1].shape[1:]) > SMALLEST and len(made) < LEVELS:
-        last = made[-1]
-        slice_, row, column = (s * f for s, f in zip(passport.spacing, last.factors, strict=True))
-        halved = (even and slice_ <= SLICE_RATIO * max(row, column), True, True)
-        steps = [2 if half and n > 1 else 1 for half, n in zip(halved, last.shape, strict=True)]
-        shape = tuple(-(-n // step) for n, step in zip(last.shape, steps, strict=True))
-        factors = tuple(f * step for f, step in zip(last.factors, steps, strict=True))
-        made.append(Level(_triple(shape), _triple(factors)))
+        made.append(_halved(made[-1], passport))
     return tuple(made)
 
 
-def _triple(values: Sequence[int]) -> Triple:
-    first, second, third = values
-    return (first, second, third)
+def _halved(last: Level, passport: Passport) -> Level:
+    even = passport.verdict in ("regular", "sheared")
+    slice_, row, column = (s * f for s, f in zip(passport.spacing, last.factors, strict=True))
+    halved = (even and slice_ <= SLICE_RATIO * max(row, column), True, True)
+    steps = [2 if half and n > 1 else 1 for half, n in zip(halved, last.shape, strict=True)]
+    slices, rows, columns = (-(-n // step) for n, step in zip(last.shape, steps, strict=True))
+    along, down, across = (f * step for f, step in zip(last.factors, steps, strict=True))
+    return Level((slices, rows, columns), (along, down, across))
 
 
 def chunk_shape(shape: Sequence[int]) -> tuple[int, ...]:

@@ -8,7 +8,7 @@
     <stack>/scale0/{z,y,x}          mm along the array's own axes; t, c where there are extra dimensions
     <stack>/scale0/{stored,slope,intercept}    only where slopes vary: then ``image`` is physical, float32
     <stack>/scale0/mask             only where values of ``image`` don't tell what is padding
-    <stack>/scale1/…                means of blocks
+    <stack>/scale1/…                means of blocks; or the pixels of a coarser object of the slide, named as in scale0
 
 An affine other than scale and translation has no place in OME-Zarr 0.5: its space is that of the image's own axes, with
 voxel (0, 0, 0) at 0 mm; where that lies in the patient, our affine says.
@@ -17,10 +17,11 @@ voxel (0, 0, 0) at 0 mm; where that lies in the patient, our affine says.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,12 @@ Writers = tuple[Writer, Writer | None]
 FORMAT = 1
 OURS = "pacs_panel"
 IMAGE, STORED, MASK = "image", "stored", "mask"
+NOTHING: Mapping[str, Iterable[Slab]] = MappingProxyType({})
 
 
-def write(folder: Path, slabs: Iterable[Slab], values: Values, stack: Stack) -> None:
+def write(
+    folder: Path, slabs: Iterable[Slab], values: Values, stack: Stack, others: Mapping[str, Iterable[Slab]] = NOTHING
+) -> None:
     """Write a stack, with all its levels, at ``folder``, which is made.
 
     Parameters
@@ -54,6 +58,8 @@ def write(folder: Path, slabs: Iterable[Slab], values: Values, stack: Stack) -> 
         the stack of the image that each plane is of. Only one is held at a time.
     stack : Stack
         Its passport, and the object and frame of each plane.
+    others : mapping of str to iterable
+        Slabs, as those of the stack, of each object whose pixels are a level, by SOP Instance UID.
     """
     passport = stack.passport
     levels = grid.levels(passport)
@@ -61,22 +67,44 @@ def write(folder: Path, slabs: Iterable[Slab], values: Values, stack: Stack) -> 
     with ExitStack() as opened:
         made = []
         for number, level in enumerate(levels):
-            ours = {OURS: {"members": list(stack.members), "frames": list(stack.frames)}} if number == 0 else {}
-            store.group(path(number), ours)
+            store.group(path(number), _objects(stack, level, number))
             made.append(_begin_level(opened, store, path(number), values, passport, level))
         kept = None if values.uniform else _begin_stored(opened, store, path(0), values, passport)
-        steps = [[b // a for a, b in zip(*pair, strict=True)] for pair in pairwise(level.factors for level in levels)]
-        for stored, numbers in slabs:
-            if kept is not None:
-                kept.add(stored)
-            _add(made, steps, stored, numbers, values)
+        for run in _runs(levels):
+            writers, steps = made[run], _steps(levels[run])
+            source = levels[run][0].source
+            for stored, numbers in others[source] if source else slabs:
+                if kept is not None and not source:
+                    kept.add(stored)
+                _add(writers, steps, stored, numbers, values)
     store.finish()
+
+
+def _objects(stack: Stack, level: Level, number: int) -> dict[str, Any]:
+    """Which object and frame each plane of a level is; nothing where they are those of the level before."""
+    own = next((own for own in stack.passport.levels if own.sop_instance_uid == level.source), None)
+    if own is not None:
+        frames = list(own.frames) if any(own.frames) else []
+        return {OURS: {"members": [own.sop_instance_uid] * len(own.frames), "frames": frames}}
+    return {} if number else {OURS: {"members": list(stack.members), "frames": list(stack.frames)}}
+
+
+def _runs(levels: Sequence[Level]) -> list[slice]:
+    """Levels with pixels of their own, each with those after it that are means of it."""
+    first = [number for number, level in enumerate(levels) if level.source or number == 0]
+    return [slice(a, b) for a, b in pairwise([*first, len(levels)])]
+
+
+def _steps(levels: Sequence[Level]) -> list[list[int]]:
+    """Voxels of the level before that one of each is the mean of, but for the first."""
+    pairs = pairwise(level.factors for level in levels)
+    return [[round(b / a) for a, b in zip(*pair, strict=True)] for pair in pairs]
 
 
 def _add(
     levels: Sequence[Writers], steps: Sequence[Sequence[int]], stored: Array, numbers: list[int], values: Values
 ) -> None:
-    """Write a slab to all levels. It has an even number of slices, or all that there are, so blocks are never cut."""
+    """Write a slab to all levels of a run. Its slices are even in number, or all there are: blocks are never cut."""
     image = stored if values.uniform else meanings.physical(stored, values, numbers)
     mask = meanings.mask(stored, values, numbers) if values.needs_mask else None
     padding = values.padding if values.uniform else None
@@ -89,9 +117,9 @@ def _add(
             masks.add(mask.view(np.uint8))
 
 
-def middle(folder: Path, passport: Passport, samples: int) -> Array:
-    """The middle image of a stack's coarsest level, ``(row, column)`` or ``(row, column, samples)``."""
-    images = ShardedArray(folder / path(len(grid.levels(passport)) - 1) / IMAGE)
+def middle(folder: Path, passport: Passport, samples: int, level: int = -1) -> Array:
+    """The middle image of a level, by default the coarsest: ``(row, column)`` or ``(row, column, samples)``."""
+    images = ShardedArray(folder / path(range(len(grid.levels(passport)))[level]) / IMAGE)
     *extra, slices = images.shape[:-2]
     position, slice_ = divmod(math.prod(extra) // samples * slices // 2, slices)
     places = [np.unravel_index(position * samples + n, extra) if extra else () for n in range(samples)]
@@ -202,14 +230,22 @@ def multiscales(passport: Passport, levels: Sequence[Level]) -> dict[str, Any]:
             {"type": "translation", "translation": [0.0] * len(extra) + shift},
         ]
         datasets.append({"path": f"{path(number)}/{IMAGE}", "coordinateTransformations": transforms})
-    return {"version": "0.5", "multiscales": [{"name": "image", "type": "mean", "axes": made, "datasets": datasets}]}
+    image = {"name": "image", "axes": made, "datasets": datasets}
+    if not passport.levels:
+        image["type"] = "mean"
+    return {"version": "0.5", "multiscales": [image]}
 
 
 def _ours(values: Values, passport: Passport, levels: Sequence[Level]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "passport": passport.to_dict(),
-        "levels": [{"shape": level.shape, "factors": level.factors} for level in levels],
+        "levels": [_told(level) for level in levels],
         "values": meanings.facts(values),
         "uniform": values.uniform,
     }
+
+
+def _told(level: Level) -> dict[str, Any]:
+    told: dict[str, Any] = {"shape": level.shape, "factors": level.factors}
+    return told | ({"source": level.source} if level.source else {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,8 @@ def _coordinates(path: Path, frames: ZarrFrames, level: int) -> dict[str, Any]:
     if resolution.factors[0] == 1:
         dims = (*(dimension.name for dimension in passport.dimensions if dimension != CHANNEL), "slice")
         sizes = tuple(len(dimension.values) for dimension in passport.dimensions if dimension != CHANNEL)
-        made |= {name: (dims, planes) for name, planes in _planes(path, (*sizes, passport.shape[0])).items()}
+        found = _planes(path, frames.levels, level)
+        made |= {name: (dims, planes.reshape(*sizes, passport.shape[0])) for name, planes in found.items()}
     return made
 
 
@@ -140,10 +142,14 @@ def _diffusion(dimension: Dimension) -> dict[str, Any]:
     return made
 
 
-def _planes(path: Path, shape: tuple[int, ...]) -> dict[str, Array]:
-    """SOP Instance UID of each plane, and, of multi-frame objects, the number of its frame as DICOM counts, from 1."""
-    attributes = json.loads((path / ome.path(0) / "zarr.json").read_bytes())["attributes"][ome.OURS]
-    made = {"sop_instance_uid": np.asarray(attributes["members"]).reshape(shape)}
+def _planes(path: Path, levels: Sequence[grid.Level], level: int) -> dict[str, Array]:
+    """SOP Instance UID of each plane, and, of multi-frame objects, the number of its frame as DICOM counts, from 1.
+
+    Of a level of a slide they are those of the object that it is, or is the mean of.
+    """
+    source = max(number for number, one in enumerate(levels[: level + 1]) if one.source or number == 0)
+    attributes = json.loads((path / ome.path(source) / "zarr.json").read_bytes())["attributes"][ome.OURS]
+    made = {"sop_instance_uid": np.asarray(attributes["members"])}
     if frames := attributes.get("frames"):
-        made["frame_number"] = np.asarray(frames).reshape(shape) + 1
+        made["frame_number"] = np.asarray(frames) + 1
     return made

@@ -1,4 +1,4 @@
-"""A stack that is not built yet, drawn from the received images: single slices at full resolution."""
+"""A stack that is not built yet, drawn from the received images: single slices, as they are."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from pacs_panel.errors import BadPixels, NotFound
 from pacs_panel.geometry.stack import CHANNEL, stacks
-from pacs_panel.model import ImageHeader, Kept, Passport, Stack, Tolerance
+from pacs_panel.model import Kept, Passport, Stack, Tolerance
 from pacs_panel.pixels import decode
 from pacs_panel.settings import Settings
 from pacs_panel.volume import values as meanings
 from pacs_panel.volume.build import revision_id
-from pacs_panel.volume.gather import Opener, gather
+from pacs_panel.volume.gather import Members, Opener, gather
 from pacs_panel.volume.planes import fill
 
 Array = np.ndarray
@@ -26,19 +26,19 @@ BUILDING = "The volume is being built; these are the received images, one by one
 
 
 class ReceivedFrames:
-    """Frames of one stack, as `pacs_panel.volume.frames.ZarrFrames` gives them, of axis 0 and level 0 only.
+    """Frames of one stack, as `pacs_panel.volume.frames.ZarrFrames` gives them, of axis 0 only.
 
-    Its passport says ``stack``: nothing is claimed of a volume before there is one. Threads may share it.
+    Its levels are objects as they were received: one, or those of a whole slide. Its passport says ``stack``: nothing
+    is claimed of a volume before there is one. Threads may share it.
     """
 
     def __init__(
-        self, stack: Stack, members: Sequence[tuple[Kept, ImageHeader]], values: meanings.Values, opener: Opener,
-        settings: Settings,
-    ) -> None:  # fmt: skip
-        self.stack, self._members, self._values = stack, members, values
+        self, stack: Stack, levels: Sequence[Members], values: meanings.Values, opener: Opener, settings: Settings
+    ) -> None:
+        self.stack, self._levels, self._values = stack, levels, values
         self._opener, self._settings = opener, settings
         self._sizes = tuple(len(dimension.values) for dimension in stack.passport.dimensions)
-        self._last: tuple[int, Array] | None = None
+        self._last: tuple[tuple[int, int], Array] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -49,7 +49,8 @@ class ReceivedFrames:
     def describe(self) -> dict[str, Any]:
         """As `pacs_panel.volume.frames.ZarrFrames.describe`."""
         facts = {**meanings.facts(self._values), "samples": 1}
-        levels = [{"shape": self.stack.passport.shape, "factors": (1, 1, 1)}]
+        own = [{"shape": one.shape, "factors": one.factors} for one in self.stack.passport.levels]
+        levels = [{"shape": self.stack.passport.shape, "factors": (1, 1, 1)}, *own]
         return {**facts, "levels": levels, "passport": self.passport.to_dict()}
 
     def plane(self, level: int, axis: int, index: int, extra: Extra = ()) -> Array:
@@ -64,13 +65,13 @@ class ReceivedFrames:
         """
         slices = self.stack.passport.shape[0]
         inside = len(extra) == len(self._sizes) and all(0 <= at < n for at, n in zip(extra, self._sizes, strict=False))
-        if level or axis or not 0 <= index < slices or not inside:
-            raise NotFound("the volume is being built: until then there are only its slices, at full resolution")
+        if not 0 <= level < len(self._levels) or axis or not 0 <= index < slices or not inside:
+            raise NotFound("the volume is being built: until then there are only its slices, as they were received")
         channel = extra[-1] if self.stack.passport.dimensions[-1:] == (CHANNEL,) else None
         place = 0
         for at, size in zip(extra, self._sizes[: len(extra) - (channel is not None)], strict=False):
             place = place * size + at
-        picture = self._picture(place * slices + index)
+        picture = self._picture(level, place * slices + index)
         return picture if channel is None else picture[..., channel]
 
     def volume(self, level: int, extra: Extra = ()) -> Array:
@@ -81,14 +82,14 @@ class ReceivedFrames:
         """There is none yet: `NotFound`."""
         raise NotFound("the volume is being built")
 
-    def _picture(self, number: int) -> Array:
+    def _picture(self, level: int, number: int) -> Array:
         with self._lock:
-            if self._last is None or self._last[0] != number:
-                self._last = (number, self._decoded(number))
+            if self._last is None or self._last[0] != (level, number):
+                self._last = ((level, number), self._decoded(level, number))
             return self._last[1]
 
-    def _decoded(self, number: int) -> Array:
-        one, image = self._members[number]
+    def _decoded(self, level: int, number: int) -> Array:
+        one, image = self._levels[level][number]
         values = self._values
         shape = (image.rows, image.columns) + ((3,) if values.samples == 3 else ())
         stored = np.zeros(shape, values.dtype)
@@ -121,5 +122,6 @@ def received(
         members = [planes[plane] for plane in stack.planes()]
         known = modality or ("CT" if members[0][0].sop_class_uid in meanings.CT else "")
         values = meanings.of([image for _, image in members], known, body_part)
-        made.append(ReceivedFrames(stack, members, values, opener, settings))
+        own = [[planes[one.sop_instance_uid, frame] for frame in one.frames] for one in stack.passport.levels]
+        made.append(ReceivedFrames(stack, [members, *own], values, opener, settings))
     return Received(PREFIX + revision_id(kept), tuple(made))

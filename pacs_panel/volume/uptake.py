@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from pacs_panel import __version__
-from pacs_panel.pixels import suv as uptake
 from pacs_panel.pixels.suv import Kind, NoSUV, SuvFactor
+from pacs_panel.volume import pet
 from pacs_panel.volume.resample import described
 
 
@@ -19,7 +19,7 @@ def suv(dataset: xr.Dataset, kind: Kind = "bw") -> xr.Dataset:
     Parameters
     ----------
     dataset : xarray.Dataset
-        In physical values; ``attrs["pet"]`` as `pacs_panel.pixels.suv.wanted` gives it.
+        In physical values; ``attrs["pet"]`` as `pacs_panel.volume.pet.facts` gives it.
     kind : str
         As `pacs_panel.pixels.suv.factors` takes it.
 
@@ -32,7 +32,7 @@ def suv(dataset: xr.Dataset, kind: Kind = "bw") -> xr.Dataset:
     Raises
     ------
     NoSUV
-        They do not follow from the header; the message says why.
+        They do not follow from the header, or headers of the stack disagree; the message says why.
     """
     image = dataset["image"]
     if "suv" in dataset.attrs:
@@ -41,7 +41,7 @@ def suv(dataset: xr.Dataset, kind: Kind = "bw") -> xr.Dataset:
         raise NoSUV("these are stored values: open the volume in physical ones")
     if not dataset.attrs.get("pet"):
         raise NoSUV("no facts of a PET were kept with this volume: it is none, or it is to be built again")
-    found = uptake.factors(dataset.attrs["pet"], kind)
+    found = pet.factors(dataset.attrs["pet"], kind)
     values = described(image * np.asarray(found.factor, image.dtype), image.attrs, **_about(image.attrs, found))
     step = {"made": "uptake values", "kind": kind, "factor": found.factor, "software": f"pacs_panel {__version__}"}
     return dataset.assign(image=values).assign_attrs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 
 from pacs_panel.model import ImageHeader
 from pacs_panel.pixels import decode, intensity, real_world
-from pacs_panel.pixels.intensity import Window
+from pacs_panel.pixels.intensity import Shown, Table, Window
+from pacs_panel.pixels.palette import Palette
 
 Array = np.ndarray
 CT = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
@@ -32,6 +34,12 @@ class Values:
         Of the physical values.
     windows : tuple of (centre, width, name)
         Presets in physical values, those of the middle plane's header first.
+    voi_tables : tuple of Table
+        VOI LUTs of the middle plane; they stand among the presets after its own windows.
+    own_windows : int
+        How many of the windows are the middle plane's own.
+    supplemental : tuple of int and bytes, optional
+        From which stored value on values are colours, and these; where stored values are kept.
     voi_function, photometric : str
         Of the middle plane; what is decoded to colour is ``RGB``.
     samples : int
@@ -56,6 +64,9 @@ class Values:
     paddings: tuple[tuple[int, int] | None, ...]
     unit: str = ""
     windows: tuple[tuple[float, float, str], ...] = ()
+    voi_tables: tuple[Table, ...] = ()
+    own_windows: int = 0
+    supplemental: tuple[int, bytes] | None = None
     voi_function: str = "LINEAR"
     photometric: str = "MONOCHROME2"
     samples: int = 1
@@ -94,6 +105,9 @@ def of(images: Sequence[ImageHeader], modality: str = "", body_part: str = "") -
         paddings=tuple(None if colour else image.padding for image in images),
         unit="" if colour else _unit(images, modality),
         windows=tuple((window.centre, window.width, window.name) for window in windows),
+        voi_tables=() if colour else intensity.tables(middle),
+        own_windows=0 if colour else len(middle.windows),
+        supplemental=middle.supplemental,
         voi_function=middle.voi_function,
         photometric="RGB" if colour else middle.photometric,
         samples=3 if colour else 1,
@@ -184,6 +198,16 @@ def facts(values: Values) -> dict[str, Any]:
         "intercept": values.intercepts[0] if values.uniform else 0.0,
         "unit": values.unit,
         "windows": [list(window) for window in values.windows],
+        "voi_tables": [
+            {
+                "name": table.name,
+                "first": table.first,
+                "greys": b64encode(table.greys).decode(),
+                "place": values.own_windows,
+            }
+            for table in values.voi_tables
+        ],
+        "supplemental": _colours(values),
         "voi_function": values.voi_function,
         "padding": list(values.padding) if values.uniform and values.padding else None,
         "photometric": values.photometric,
@@ -194,9 +218,27 @@ def facts(values: Values) -> dict[str, Any]:
     }
 
 
-def default_window(facts: dict[str, Any]) -> Window | None:
-    """The first window of a stack's `facts` that can be drawn; ``None`` where an automatic one is due."""
-    for centre, width, name in facts["windows"]:
+def _colours(values: Values) -> dict[str, Any] | None:
+    """The supplemental palette; none where the array holds no stored values."""
+    if values.supplemental is None or not values.uniform:
+        return None
+    first, colours = values.supplemental
+    return {"first": first, "colours": b64encode(colours).decode()}
+
+
+def supplemental(facts: Mapping[str, Any]) -> Palette | None:
+    """The supplemental palette of a stack's `facts`, if it has one."""
+    if (told := facts.get("supplemental")) is None:
+        return None
+    return Palette(np.frombuffer(b64decode(told["colours"]), np.uint8).reshape(-1, 3), told["first"])
+
+
+def default_window(facts: Mapping[str, Any]) -> Shown | None:
+    """The first window, or table, of a stack's `facts` that can be drawn; ``None`` where an automatic one is due."""
+    tables = facts.get("voi_tables", ())
+    for number, (centre, width, name) in enumerate(facts["windows"]):
+        if any(table["place"] <= number for table in tables):
+            break
         if width > (1 if facts["voi_function"] == "LINEAR" else 0):
             return Window(centre, width, name, facts["voi_function"])
-    return None
+    return next((Table(table["first"], b64decode(table["greys"]), table["name"]) for table in tables), None)

@@ -1,4 +1,7 @@
-"""Verdicts on real series; headers are read by pydicom, so that nothing but geometry is on trial."""
+"""Verdicts on real series; headers are read by pydicom, so that nothing but geometry is on trial.
+
+Where a private header tells the planes, they are ours.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import itertools
 import subprocess
 from collections import defaultdict
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +18,14 @@ import numpy as np
 import pydicom
 import pytest
 
+from pacs_panel.dicom import header as headers
+from pacs_panel.dicom.planes import planes
 from pacs_panel.geometry import affine as affines
 from pacs_panel.geometry import plane
 from pacs_panel.geometry.passport import words
 from pacs_panel.geometry.stack import stacks
 from pacs_panel.model import ImageHeader, Stack
+from pacs_panel.settings import Settings
 
 ORDER = ("AcquisitionNumber", "TemporalPositionIdentifier", "TriggerTime", "InstanceNumber", "SliceThickness")
 TEXTS = ("AcquisitionTime", "ContentTime")
@@ -145,6 +152,25 @@ def test_mosaics_are_not_placed(data: Path, folder: str, count: int) -> None:
     assert len(stack.members) == count
     assert stack.passport.verdict == "stack"
     assert "mosaic" in stack.passport.reason
+
+
+def test_mosaics_of_a_functional_run_are_a_time_series(data: Path) -> None:
+    """Times between volumes are those of the objects, and their Repetition Time."""
+    paths = sorted((data / "mr_fmri_mosaic_siemens").rglob("*.dcm"))
+    datasets = [pydicom.dcmread(path, stop_before_pixels=True) for path in paths]
+    images = [image for path in paths for image in _planes(path)]
+    (stack,) = stacks(images)
+    (dimension,) = stack.passport.dimensions
+    assert (dimension.name, dimension.keyword) == ("time", "AcquisitionTime")
+    repetition = float(datasets[0].RepetitionTime) / 1000
+    assert np.diff(dimension.values) == pytest.approx([repetition], abs=1e-3)
+
+
+def _planes(path: Path) -> tuple[ImageHeader, ...]:
+    data = path.read_bytes()
+    image = headers.image(BytesIO(data), len(data), Settings())
+    assert image is not None
+    return planes(image, BytesIO(data), Settings())
 
 
 @pytest.mark.peer("dcm2niix")

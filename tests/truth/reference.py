@@ -94,6 +94,8 @@ class Reference:
             item = self._group(frame, group)
             if item is not None and slope in item:
                 return stored.astype(float) * float(item[slope].value) + float(item[intercept].value)
+        if (scaling := self.dataset.get("DoseGridScaling")) is not None:
+            return stored.astype(float) * float(scaling)
         if self.dataset.get("RescaleSlope") is None:
             return stored.astype(float)
         return stored.astype(float) * float(self.dataset.RescaleSlope) + float(self.dataset.RescaleIntercept)
@@ -113,6 +115,8 @@ class Reference:
         position, orientation, spacing = (self._numbers(frame, *name) for name in (POSITION, ORIENTATION, SPACING))
         if position is None or orientation is None or spacing is None:
             return None
+        if frame and (offsets := self.dataset.get("GridFrameOffsetVector")):  # of a dose, in mm after the first plane
+            position = position + float(offsets[frame]) * np.cross(orientation[:3], orientation[3:])
         return Place(position, orientation[:3] * spacing[1], orientation[3:] * spacing[0])
 
     def spacing(self) -> tuple[str, tuple[float, float]]:

@@ -7,7 +7,7 @@ Column ``dcm2niix`` of the table says how the two compare:
 - ``nothing``: dcm2niix makes no image of it.
 - else the two differ as `DIFFERENCES` says, with the reason and which is right; the test fails where they no more do.
 
-Segmentations and doses, of which it makes images, too, are no stacks of ours, and compared with others elsewhere.
+Segmentations, of which it makes images, too, are no stacks of ours, and compared with others elsewhere.
 
 Tolerances: values 1e-3 of the value, and a millionth of the largest for what NIfTI's float32 rounds near zero. Places
 1e-4 mm; dcm2niix computes the step between slices in float32 from two positions, so that the last slice may be off by
@@ -226,6 +226,15 @@ def untransformed(pair: Pair) -> None:
     assert not like(pair.planes()[0], pair.peer.slices[0])
 
 
+def unscaled(pair: Pair) -> None:
+    """Ours is right: dcm2niix does not know Dose Grid Scaling, so its values of a dose are the stored ones."""
+    way = pair.way(pair.peer)
+    assert way is not None
+    assert way.apart < PLACE
+    assert same(pair.planes(physical=False)[0][::-1], pair.peer.slices[0])
+    assert not like(pair.planes()[0], pair.peer.slices[0])
+
+
 def unsigned(pair: Pair) -> None:
     """Ours is right, as pydicom is: dcm2niix does not extend the sign of values of less than 16 bits.
 
@@ -280,7 +289,8 @@ def indices(pair: Pair) -> None:
 
 AGREE: tuple[Callable[[Pair], None], ...] = (agrees, values, nothing)
 DIFFERENCES: tuple[Callable[[Pair], None], ...] = (
-    tilted, uneven, scouts, displaced, nine, stripped, scaled, untransformed, unsigned, rounded, tiles, indices,
+    tilted, uneven, scouts, displaced, nine, stripped, scaled, untransformed, unscaled, unsigned, rounded, tiles,
+    indices,
 )  # fmt: skip
 CHECKS = {check.__name__: check for check in (*AGREE, *DIFFERENCES)}
 
