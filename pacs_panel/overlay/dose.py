@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pacs_panel.errors import BadPixels, NotYetShown, TooLarge
 from pacs_panel.geometry import affine as affines
 from pacs_panel.geometry.passport import flaw
-from pacs_panel.model import ImageHeader, Kept, Overlay, Segment, Stack
+from pacs_panel.model import Contour, ImageHeader, Kept, Overlay, Segment, Stack
 from pacs_panel.overlay import references, tree
 from pacs_panel.overlay.grid import Planes, grid_of
 from pacs_panel.overlay.labels import Opener
@@ -203,16 +203,21 @@ class DoseOnImages:
         self.overlay = Overlay(
             sop_instance_uid=kept.sop_instance_uid,
             series_key=kept.series_key,
+            version=kept.digests.dataset,
             kind="dose",
             title=_title(found, self.dose),
             matched=matched,
             missing=tuple(references.missing(referred, members)),
             unit=self.dose.unit,
-            notes=tuple(self._notes()),
+            notes=tuple(self._notes(len(found.numbers(found.root, "GridFrameOffsetVector")))),
         )
 
-    def _notes(self) -> list[str]:
-        notes = [RESAMPLED]
+    def _notes(self, offsets: int) -> list[str]:
+        notes, planes = [RESAMPLED], len(self.dose.values)
+        if offsets > planes:
+            notes.append(
+                f"Grid Frame Offset Vector tells of {offsets} planes, Number of Frames of {planes}: no more is shown."
+            )
         if not self.dose.even:
             notes.append("The planes of the dose are not evenly spaced.")
         if self.dose.type and self.dose.type != "physical":
@@ -234,7 +239,7 @@ class DoseOnImages:
     def close(self) -> None:
         """Nothing is open."""
 
-    def contours(self, index: int) -> list[tuple[int, Array, bool]]:
+    def contours(self, index: int) -> list[Contour]:
         """None."""
         return []
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self, cast
 import numpy as np
 
 from pacs_panel.errors import NotFound, NotYetShown
-from pacs_panel.model import Kept, Overlay, Segment, Stack
+from pacs_panel.model import Contour, Kept, Overlay, Segment, Stack
 from pacs_panel.overlay.dose import DoseOnImages
 from pacs_panel.overlay.labels import Labels
 from pacs_panel.overlay.structures import Structures
@@ -37,8 +37,8 @@ class Content(Protocol):
     def volume(self, layer: int) -> Array:
         """A whole layer, ``(slices, rows, columns)``."""
 
-    def contours(self, index: int) -> list[tuple[int, Array, bool]]:
-        """Number, ``(column, row)`` of shape (n, 2), and whether it is closed, of each contour on a slice."""
+    def contours(self, index: int) -> list[Contour]:
+        """The contours on a slice."""
 
     def close(self) -> None:
         """Close its file."""
@@ -53,6 +53,11 @@ KINDS: dict[str, Maker] = {
     ROOT + "66.7": Labels,
     ROOT + "481.3": Structures,
     ROOT + "481.2": DoseOnImages,
+}
+
+KEPT = {
+    ROOT + "66.5": "a segmentation by surfaces (meshes) is kept; it is not yet drawn over images",
+    ROOT + "104.3": "an encapsulated STL model is kept; it is not yet drawn over images",
 }
 
 
@@ -86,7 +91,7 @@ def open_overlay(opener: Callable[[], BinaryIO], kept: Kept, stack: Stack, setti
     NotDicom, Unreadable, TooLarge, BadPixels
     """
     if (maker := KINDS.get(kept.sop_class_uid)) is None:
-        raise NotYetShown("the object is none that can be laid over images")
+        raise NotYetShown(KEPT.get(kept.sop_class_uid, "the object is none that can be laid over images"))
     return OverlayFrames(maker(opener, kept, stack, settings), stack)
 
 
@@ -179,12 +184,15 @@ class OverlayFrames:
                 return self.content.section(layer, index)
             return self.volume(layer)[(slice(None),) * axis + (index,)]
 
-    def contours(self, index: int) -> list[tuple[int, Array, bool]]:
-        """Number, ``(column, row)`` of shape (n, 2), and whether it is closed, of each contour on a slice."""
+    def contours(self, index: int) -> list[Contour]:
+        """The contours on a slice."""
         return self.content.contours(index)
 
     def to_xarray(self, layer: int = 0) -> xr.DataArray:
-        """A layer with dims ``slice, row, column``; coordinates are mm along the array's own axes."""
+        """A layer with dims ``slice, row, column``; coordinates are mm along the array's own axes.
+
+        Where it does not hold at all times, ``places`` are the indices along the extra dimensions at which it does.
+        """
         import xarray as xr
 
         overlay, passport = self.overlay, self.stack.passport
@@ -201,6 +209,7 @@ class OverlayFrames:
             "sop_instance_uid": overlay.sop_instance_uid,
             "matched": overlay.matched,
             "notes": list(overlay.notes),
+            "places": [list(place) for place in overlay.places[layer]] if overlay.places else [],
         }
         return xr.DataArray(self.volume(layer), coordinates, ("slice", "row", "column"), overlay.kind, attributes)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pacs_panel.geometry import affine as affines
-from pacs_panel.model import Stack, Tolerance
+from pacs_panel.model import Dimension, Place, Stack, Tolerance
 
 Array = NDArray[np.float64]
 SPACING = 1e-3  # relative: half a pixel over 512
+MOST = 6  # places that are named one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +102,10 @@ class Grid:
         ``None`` where the images have no place in the patient.
     slices : mapping of str to dict
         SOP Instance UID to frame (from 0) to slice; extra dimensions fall together.
+    places : mapping of str to dict
+        SOP Instance UID to frame to the place along the extra dimensions.
+    dimensions : tuple of Dimension
+        The extra ones, but for the samples of a colour.
     frame_of_reference : str
     tolerance : Tolerance
     """
@@ -107,6 +113,8 @@ class Grid:
     shape: tuple[int, int, int]
     planes: Planes | None
     slices: Mapping[str, Mapping[int, int]]
+    places: Mapping[str, Mapping[int, Place]]
+    dimensions: tuple[Dimension, ...]
     frame_of_reference: str
     tolerance: Tolerance
 
@@ -114,6 +122,23 @@ class Grid:
         """Slices that an image is, or some of its frames (from 0)."""
         known = self.slices.get(uid, {})
         return {known[frame] for frame in frames if frame in known} if frames else set(known.values())
+
+    def places_of(self, images: Iterable[tuple[str, tuple[int, ...]]]) -> frozenset[Place]:
+        """Where along the extra dimensions images (or some of their frames) are; empty where everywhere, or unknown."""
+        found: set[Place] = set()
+        for uid, frames in images:
+            known = self.places.get(uid, {})
+            found.update(known[frame] for frame in frames or known if frame in known)
+        whole = math.prod(len(dimension.values) for dimension in self.dimensions)
+        return frozenset(found) if len(found) < whole else frozenset()
+
+    def words(self, places: Iterable[Place]) -> str:
+        """Places in words, such as ``time 2 of 5``."""
+        told = [
+            " ".join(f"{d.name} {n + 1} of {len(d.values)}" for n, d in zip(place, self.dimensions, strict=True))
+            for place in sorted(places)
+        ]
+        return ", ".join(told[:MOST]) + (f" and {len(told) - MOST} more" if len(told) > MOST else "")
 
 
 def grid_of(stack: Stack) -> Grid:
@@ -124,8 +149,14 @@ def grid_of(stack: Stack) -> Grid:
     if len(members) == 1 and slices > 1:
         members, frames = members * slices, tuple(range(slices))
     found: dict[str, dict[int, int]] = {}
+    places: dict[str, dict[int, Place]] = {}
+    dimensions, sizes = passport.dimensions, tuple(len(dimension.values) for dimension in passport.dimensions)
+    while sizes and slices * math.prod(sizes) > len(members):  # the samples of a colour, innermost, are of one image
+        dimensions, sizes = dimensions[:-1], sizes[:-1]
     for number, uid in enumerate(members):
-        found.setdefault(uid, {})[frames[number] if frames else 0] = number % max(1, slices)
+        frame = frames[number] if frames else 0
+        found.setdefault(uid, {})[frame] = number % max(1, slices)
+        places.setdefault(uid, {})[frame] = _place(number // max(1, slices), sizes)
     planes = None
     if passport.affine is not None:
         affine = np.asarray(passport.affine, float)
@@ -134,4 +165,14 @@ def grid_of(stack: Stack) -> Grid:
             positions = affine[:3, 3] + np.arange(slices)[:, None] * affine[:3, 2]
         step = abs(passport.step_normal or passport.spacing[0])
         planes = Planes(positions, affine[:3, 0], affine[:3, 1], (rows, columns), step)
-    return Grid(passport.shape, planes, found, passport.frame_of_reference, passport.tolerance)
+    here = passport.frame_of_reference
+    return Grid(passport.shape, planes, found, places, dimensions, here, passport.tolerance)
+
+
+def _place(number: int, sizes: tuple[int, ...]) -> Place:
+    """The ``number``-th place in C order."""
+    place: list[int] = []
+    for size in reversed(sizes):
+        number, at = divmod(number, max(1, size))
+        place.insert(0, at)
+    return tuple(place)

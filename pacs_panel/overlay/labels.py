@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
 
 from pacs_panel.errors import NotYetShown
-from pacs_panel.model import ImageHeader, Kept, Overlay, Segment, Stack
-from pacs_panel.overlay import references, segmentation
+from pacs_panel.model import Contour, ImageHeader, Kept, Overlay, Segment, Stack
+from pacs_panel.overlay import layers, references, segmentation
 from pacs_panel.overlay.grid import grid_of
 from pacs_panel.overlay.lattice import Lattice, Pasted, place
+from pacs_panel.overlay.layers import Layer, Places, layered
 from pacs_panel.pixels import decode
 from pacs_panel.pixels.source import need
 from pacs_panel.settings import Settings
@@ -56,7 +56,8 @@ class Labels:
             self.placement = place(self.found, (self.image.rows, self.image.columns), self.grid)
             if not (self.placement.slices or self.placement.lattices):
                 raise NotYetShown(f"the segmentation has no place on these images. {' '.join(self.placement.notes)}")
-            self.layers = self._layers(source)
+            self.places = self._places()
+            self.layers = tuple(self._layers(source))
         self._lattice_layer: tuple[int, int, Array] | None = None
         self.overlay = self._overlay(kept, stack, matched)
 
@@ -64,6 +65,7 @@ class Labels:
         found = segmentation.read(source, self.settings, self.image.pixel_offset)
         if len(found.frames) < self.image.frames:
             raise NotYetShown("the segmentation says of fewer frames where they lie than it holds")
+        self.beyond = len(found.frames) - self.image.frames
         return replace(found, frames=found.frames[: self.image.frames])
 
     # -- what there is -------------------------------------------------------------------------------------------------
@@ -78,24 +80,40 @@ class Labels:
             return np.dtype(np.uint16)
         return np.dtype(np.uint8 if top < 256 else np.uint16)
 
-    def _layers(self, source: BinaryIO) -> tuple[tuple[int, ...], ...]:
-        """Segment numbers of each layer."""
-        numbers = [segment.number for segment in self.found.segments]
-        if self.found.kind == "FRACTIONAL":
-            return tuple((number,) for number in numbers)
-        if self.found.kind == "LABELMAP":
-            return (tuple(numbers),)
-        size = self.image.rows * self.image.columns * self.image.frames // 8
-        if self.found.overlapping == "NO" and size > TRUSTED:
-            return (tuple(numbers),)
-        return layered(numbers, self._conflicts(source))
+    def _places(self) -> tuple[Places, ...]:
+        """Where each frame holds along the extra dimensions: with the images it names, else those the object names."""
+        named = self.grid.places_of((uid, ()) for uid in self.found.referred.instances)
+        return tuple(
+            self.grid.places_of(frame.sources) if any(uid in self.grid.places for uid, _ in frame.sources) else named
+            for frame in self.found.frames
+        )
 
-    def _conflicts(self, source: BinaryIO) -> set[tuple[int, int]]:
-        """Pairs of segments that share a pixel of a plane."""
-        found: set[tuple[int, int]] = set()
+    def _layers(self, source: BinaryIO) -> Iterator[Layer]:
+        """Segments in layers, apart for each place that frames belong to."""
+        numbers = [segment.number for segment in self.found.segments]
+        places = layers.ordered(self.places)
+        size = self.image.rows * self.image.columns * self.image.frames // 8
+        whole = self.found.kind == "LABELMAP" or (self.found.overlapping == "NO" and size > TRUSTED)
+        conflicts = {} if whole or self.found.kind == "FRACTIONAL" else self._conflicts(source)
+        for each in places:
+            if self.found.kind == "FRACTIONAL":
+                yield from (Layer((number,), each) for number in numbers)
+            elif whole:
+                yield Layer(tuple(numbers), each)
+            else:
+                pairs = zip(self.found.frames, self.places, strict=True)
+                held = {frame.segment for frame, where in pairs if where == each} if len(places) > 1 else set(numbers)
+                found = layered([number for number in numbers if number in held], conflicts.get(each, ()))
+                yield from (Layer(layer, each) for layer in found)
+
+    def _conflicts(self, source: BinaryIO) -> dict[Places, set[tuple[int, int]]]:
+        """Pairs of segments that share a pixel of a plane, by the place of their frames."""
+        found: dict[Places, set[tuple[int, int]]] = {}
         for frames in self.placement.groups():
-            if len({self.found.frames[frame].segment for frame in frames}) > 1:
-                found |= self._overlaps(source, frames)
+            for each in layers.ordered(self.places[frame] for frame in frames):
+                here = [frame for frame in frames if self.places[frame] == each]
+                if len({self.found.frames[frame].segment for frame in here}) > 1:
+                    found.setdefault(each, set()).update(self._overlaps(source, here))
         return found
 
     def _overlaps(self, source: BinaryIO, frames: list[int]) -> set[tuple[int, int]]:
@@ -127,6 +145,7 @@ class Labels:
         return Overlay(
             sop_instance_uid=kept.sop_instance_uid,
             series_key=kept.series_key,
+            version=kept.digests.dataset,
             kind="segmentation",
             title=self.found.title,
             segments=self.found.segments,
@@ -135,17 +154,22 @@ class Labels:
             missing=tuple(references.missing(self.found.referred, stack.members)),
             unit=fraction,
             notes=tuple(self._notes()),
+            places=layers.told(self.layers),
         )
 
     def _notes(self) -> list[str]:
-        notes = list(self.placement.notes)
+        notes = [*self.placement.notes, *layers.notes(self.layers, self.grid)]
+        if self.beyond:
+            notes.append(
+                f"Describes {self.beyond} frames beyond its Number of Frames, {self.image.frames}; those are not shown."
+            )
         if self.found.kind != "LABELMAP":
             shown = {frame.segment for frame in self.found.frames}
             empty = [segment.label for segment in self.found.segments if segment.number not in shown]
             unnamed = shown - {segment.number for segment in self.found.segments}
             notes += [f"Without any frame: {', '.join(empty)}."] if empty else []
             notes += [f"{len(unnamed)} segments have frames but no description."] if unnamed else []
-        if len(self.layers) > 1 and self.found.kind == "BINARY":
+        if len(self.layers) > len(set(self.places)) and self.found.kind == "BINARY":
             notes.append(f"Segments overlap; they are in {len(self.layers)} layers.")
             if self.found.overlapping == "NO":
                 notes.append("The object says that they don't.")
@@ -185,7 +209,9 @@ class Labels:
             self._paint(one.frame, out[rows, columns], (top, left))
 
     def _in(self, layer: int, frame: int) -> bool:
-        return self.found.kind == "LABELMAP" or self.found.frames[frame].segment in self.layers[layer]
+        if self.places[frame] != self.layers[layer].places:
+            return False
+        return self.found.kind == "LABELMAP" or self.found.frames[frame].segment in self.layers[layer].numbers
 
     def _paint(self, frame: int, out: Array, origin: tuple[slice, slice]) -> None:
         """One frame into (a part of) a slice; the layers see to it that nothing is painted over."""
@@ -227,13 +253,13 @@ class Labels:
         """Close the file; nothing can be read any more."""
         self.pixels.close()
 
-    def contours(self, index: int) -> list[tuple[int, Array, bool]]:
+    def contours(self, index: int) -> list[Contour]:
         """None: a segmentation is drawn by its pixels."""
         return []
 
     def segments(self, layer: int) -> tuple[Segment, ...]:
         """The segments of a layer."""
-        wanted = set(self.layers[layer])
+        wanted = set(self.layers[layer].numbers)
         return tuple(segment for segment in self.found.segments if segment.number in wanted)
 
 
@@ -242,18 +268,3 @@ def _common(start: int, size: int, whole: int) -> tuple[slice, slice]:
     first, last = max(0, start), min(whole, start + size)
     last = max(first, last)
     return slice(first - start, last - start), slice(first, last)
-
-
-def layered(numbers: Iterable[int], conflicts: Iterable[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
-    """Numbers in as few layers as first fit gives, so that no pair of ``conflicts`` shares a layer."""
-    against: dict[int, set[int]] = defaultdict(set)
-    for one, other in conflicts:
-        against[one].add(other)
-        against[other].add(one)
-    layers: list[list[int]] = []
-    for number in numbers:
-        free = next((layer for layer in layers if not against[number].intersection(layer)), None)
-        if free is None:
-            layers.append(free := [])
-        free.append(number)
-    return tuple(tuple(layer) for layer in layers) or ((),)

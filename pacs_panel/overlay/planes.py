@@ -10,10 +10,11 @@ import numpy as np
 
 from pacs_panel.dicom import values
 from pacs_panel.dicom.scan import scan
-from pacs_panel.errors import BadPixels, NotYetShown
-from pacs_panel.model import ImageHeader, Kept, Overlay, Segment, Stack
-from pacs_panel.overlay import colours, tree
-from pacs_panel.overlay.grid import grid_of
+from pacs_panel.errors import BadPixels, NotYetShown, PacsPanelError
+from pacs_panel.model import Contour, ImageHeader, Kept, Overlay, Place, Segment, Stack
+from pacs_panel.overlay import colours, layers, tree
+from pacs_panel.overlay.grid import Grid, grid_of
+from pacs_panel.overlay.layers import EVERYWHERE, Layer
 from pacs_panel.pixels import decode
 from pacs_panel.settings import Settings
 
@@ -41,7 +42,9 @@ class Plane:
 
 
 class OverlayPlanes:
-    """Overlay planes of a stack's images; one layer for each group that any of them has.
+    """Overlay planes of a stack's images; one layer for each group that any of them has, and each time of the stack.
+
+    An image that cannot be read is named in the notes, by its number.
 
     Parameters
     ----------
@@ -64,11 +67,14 @@ class OverlayPlanes:
     ) -> None:
         self.opener, self.images, self.settings = opener, images, settings
         self.grid = grid_of(stack)
-        self._slices = _by_slice(stack)
+        self._images = _by_plane(self.grid)
         groups: dict[int, tuple[str, str]] = {}
-        for uid in dict.fromkeys(stack.members):
-            if uid in images:
+        looked_at, unread = [uid for uid in dict.fromkeys(stack.members) if uid in images], 0
+        for uid in looked_at:
+            try:
                 groups = self._groups(uid) | groups
+            except (PacsPanelError, OSError):
+                unread += 1
         if not groups:
             raise NotYetShown("the images have no overlay planes")
         self.groups = tuple(sorted(groups))
@@ -76,9 +82,22 @@ class OverlayPlanes:
             Segment(number, groups[group][0] or f"Overlay {number}", colours.from_palette(number - 1), groups[group][1])
             for number, group in enumerate(self.groups, 1)
         )
-        key = next((images[uid].series_key for uid in stack.members if uid in images), "")
+        # Groups of one place after the other, so that the group of a layer is the remainder.
+        places = sorted({place for frames in self.grid.places.values() for place in frames.values()})
+        each = [frozenset([place]) for place in places] if len(places) > 1 else [EVERYWHERE]
+        self._only = tuple(places[:1])
+        notes = (f"{unread} of {len(looked_at)} images could not be read, and may have planes, too.",)
+        self.layers = tuple(Layer((one.number,), place) for place in each for one in segments)
         self.overlay = Overlay(
-            "", key, "planes", "Overlay planes", segments, len(segments), "are part of the images themselves"
+            sop_instance_uid="",
+            series_key=images[looked_at[0]].series_key,
+            kind="planes",
+            title="Overlay planes",
+            segments=segments,
+            layers=len(self.layers),
+            matched="are part of the images themselves",
+            notes=notes if unread else (),
+            places=layers.told(self.layers),
         )
 
     def _groups(self, uid: str) -> dict[int, tuple[str, str]]:
@@ -98,9 +117,10 @@ class OverlayPlanes:
     def section(self, layer: int, index: int) -> Array:
         """One slice: ``(rows, columns)``, the layer's number (from 1) where a bit is set."""
         out = np.zeros(self.grid.shape[1:], np.uint8)
-        for uid, frame in self._slices.get(index, ()):
+        number, places = self.layers[layer].numbers[0], self.layers[layer].places or self._only
+        for uid, frame in (self._images[index, place] for place in places if (index, place) in self._images):
             if uid in self.images:
-                self._paint(uid, frame, layer, out)
+                self._paint(uid, frame, number, out)
         return out
 
     def volume(self, layer: int) -> Array:
@@ -110,18 +130,18 @@ class OverlayPlanes:
     def close(self) -> None:
         """Nothing is open."""
 
-    def contours(self, index: int) -> list[tuple[int, Array, bool]]:
+    def contours(self, index: int) -> list[Contour]:
         """None."""
         return []
 
     def segments(self, layer: int) -> tuple[Segment, ...]:
         """The group of a layer."""
-        return (self.overlay.segments[layer],)
+        return (self.overlay.segments[self.layers[layer].numbers[0] - 1],)
 
-    def _paint(self, uid: str, frame: int, layer: int, out: Array) -> None:
+    def _paint(self, uid: str, frame: int, number: int, out: Array) -> None:
         image = self.images[uid].image
         with self.opener(uid) as source:
-            plane = read(source, self.groups[layer], image, self.settings)
+            plane = read(source, self.groups[number - 1], image, self.settings)
             if plane is None:
                 return
             if plane.bit and image is not None:
@@ -138,16 +158,16 @@ class OverlayPlanes:
             for start, size, whole in zip(plane.origin, bits.shape, out.shape, strict=True)
         )
         part = bits[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-        out[rows, columns][part != 0] = layer + 1
+        out[rows, columns][part != 0] = number
 
 
-def _by_slice(stack: Stack) -> dict[int, list[tuple[str, int]]]:
-    """The images (SOP Instance UID, frame) of each slice."""
-    found: dict[int, list[tuple[str, int]]] = {}
-    for uid, frames in grid_of(stack).slices.items():
-        for frame, index in frames.items():
-            found.setdefault(index, []).append((uid, frame))
-    return found
+def _by_plane(grid: Grid) -> dict[tuple[int, Place], tuple[str, int]]:
+    """The image (SOP Instance UID, frame) of each slice and place."""
+    return {
+        (index, grid.places[uid][frame]): (uid, frame)
+        for uid, frames in grid.slices.items()
+        for frame, index in frames.items()
+    }
 
 
 def read(source: BinaryIO, group: int, image: ImageHeader | None, settings: Settings) -> Plane | None:

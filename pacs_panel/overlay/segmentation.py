@@ -135,15 +135,19 @@ def _raw(item: Item) -> Raw:
     spacing = _first(item, _MEASURES).get(_SPACING, b"")
     sources = tuple(
         (image.get(_UID, b""), image.get(_FRAME_NUMBER, b""))
-        for derivation in item.get(_DERIVATION, ())
-        for image in derivation.get(_SOURCE, ())
+        for derivation in _items(item, _DERIVATION)
+        for image in _items(derivation, _SOURCE)
     )
     return segment, position, orientation, spacing, sources
 
 
 def _first(item: Item, tag: int) -> Item:
+    return next(iter(_items(item, tag)), {})
+
+
+def _items(item: Item, tag: int) -> list[Item]:
     found = item.get(tag)
-    return found[0] if isinstance(found, list) and found else {}
+    return found if isinstance(found, list) else []  # a damaged one may be no sequence
 
 
 def _frames(found: Tree) -> tuple[Frame, ...]:

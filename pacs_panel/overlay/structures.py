@@ -6,21 +6,27 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pacs_panel.errors import NotYetShown
+from pacs_panel.model import Contour as Drawn
 from pacs_panel.model import Kept, Overlay, Segment, Stack
-from pacs_panel.overlay import colours, references, tree
-from pacs_panel.overlay.grid import Planes, grid_of
-from pacs_panel.overlay.labels import Opener, layered
-from pacs_panel.overlay.raster import Patch, fill
+from pacs_panel.overlay import colours, layers, references, tree
+from pacs_panel.overlay.combine import combine, paint
+from pacs_panel.overlay.grid import Grid, grid_of
+from pacs_panel.overlay.labels import Opener
+from pacs_panel.overlay.layers import EVERYWHERE, Layer, Places, layered
+from pacs_panel.overlay.raster import Patch
 from pacs_panel.overlay.tree import Item, Tree
 from pacs_panel.settings import Settings
 
 Array = np.ndarray
-CLOSED = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR"})
+Source = tuple[str, tuple[int, ...]]
+EXCLUSIVE = frozenset({"CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR"})
+CLOSED = EXCLUSIVE | {"CLOSED_PLANAR"}
 OFF_PLANE = 0.1  # of the step: how far a contour's points may lie from the slice on which it is drawn
 
 
@@ -36,25 +42,19 @@ class Contour:
         LPS mm.
     kind : str
         Contour Geometric Type.
+    images : tuple of (str, tuple of int)
+        SOP Instance UIDs of the images that it names, and which of their frames, from 0 (empty: all).
     """
 
     roi: int
     points: NDArray[np.float64]
     kind: str
+    images: tuple[Source, ...] = ()
 
     @property
     def closed(self) -> bool:
         """Whether it bounds an area."""
         return self.kind in CLOSED
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """A contour on a slice: ``points`` are ``(column, row)`` of shape (n, 2)."""
-
-    roi: int
-    points: NDArray[np.float64]
-    closed: bool
 
 
 class Structures:
@@ -89,27 +89,34 @@ class Structures:
             raise NotYetShown("the structure set refers to other images, in another frame of reference")
         notes: list[str] = []
         numbers = _numbers(found, notes)
-        self.rois = tuple(_rois(found, numbers))
+        self.rois = _rois(found, numbers)
         contours = list(_contours(found, numbers, notes))
         here = self.grid.frame_of_reference
         away = {roi for roi, frame in _frames(found, numbers).items() if frame and here and frame != here}
-        self.drawn, unplaced = _draw([one for one in contours if one.roi not in away], self.grid.planes)
+        named = self.grid.places_of((uid, ()) for uid in referred.instances)
+        placed, unplaced = _place([one for one in contours if one.roi not in away], self.grid, named)
         self.unplaced = (*unplaced, *(one for one in contours if one.roi in away))
         if away:
             names = ", ".join(roi.label for roi in self.rois if roi.number in away)
             notes.append(f"In another frame of reference than the images, and not shown: {names}.")
-        self.patches = self._rasterise()
-        self.layers = layered([roi.number for roi in self.rois], self._conflicts())
+        self.drawn: dict[int, list[Drawn]] = defaultdict(list)
+        self.patches: dict[Places, dict[int, dict[int, Patch]]] = defaultdict(lambda: defaultdict(dict))
+        self.joined: set[int] = set()
+        for (index, roi, places), group in placed.items():
+            self._draw(index, roi, places, group)
+        self.layers = tuple(self._layers(layers.ordered(places for _, _, places in placed) or [EVERYWHERE]))
         self.overlay = Overlay(
             sop_instance_uid=kept.sop_instance_uid,
             series_key=kept.series_key,
+            version=kept.digests.dataset,
             kind="structures",
             title=_title(found),
             segments=self.rois,
             layers=len(self.layers),
             matched=matched,
             missing=tuple(references.missing(referred, members)),
-            notes=(*notes, *self._notes(contours)),
+            notes=(*notes, *layers.notes(self.layers, self.grid), *self._notes(contours)),
+            places=layers.told(self.layers),
         )
 
     @property
@@ -126,43 +133,56 @@ class Structures:
     def volume(self, layer: int) -> Array:
         """A whole layer: ``(slices, rows, columns)``."""
         out = np.zeros(self.grid.shape, self.dtype)
-        for index in self.patches:
+        for index in self.patches.get(self.layers[layer].places, {}):
             self._paint(layer, index, out[index])
         return out
 
     def close(self) -> None:
         """Nothing is open."""
 
-    def contours(self, index: int) -> list[tuple[int, Array, bool]]:
-        """ROI Number, ``(column, row)`` of shape (n, 2), and whether it is closed, of each contour on a slice."""
-        return [(one.roi, one.points, one.closed) for one in self.drawn.get(index, ())]
+    def contours(self, index: int) -> list[Drawn]:
+        """The contours on a slice; one that is there twice once."""
+        return list(self.drawn.get(index, ()))
 
     def segments(self, layer: int) -> tuple[Segment, ...]:
         """The regions of a layer."""
-        return tuple(roi for roi in self.rois if roi.number in self.layers[layer])
+        return tuple(roi for roi in self.rois if roi.number in self.layers[layer].numbers)
 
     def _paint(self, layer: int, index: int, out: Array) -> None:
-        for roi, patch in self.patches.get(index, {}).items():
-            if roi in self.layers[layer]:
+        numbers, places = self.layers[layer].numbers, self.layers[layer].places
+        for roi, patch in self.patches.get(places, {}).get(index, {}).items():
+            if roi in numbers:
                 patch.paint(out, roi)
 
-    def _rasterise(self) -> dict[int, dict[int, Patch]]:
-        """The pixels of each region, by slice and ROI Number."""
-        known = {roi.number for roi in self.rois}
-        made: dict[int, dict[int, Patch]] = {}
-        for index, drawn in self.drawn.items():
-            polygons: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
-            for one in drawn:
-                known_already = any(np.array_equal(one.points, other) for other in polygons[one.roi])
-                if one.closed and one.roi in known and not known_already:  # twice the same would cancel out
-                    polygons[one.roi].append(one.points)
-            shape = self.grid.shape[1:]
-            made[index] = {roi: fill(each, (shape[0], shape[1])) for roi, each in polygons.items() if each}
-        return made
+    def _draw(self, index: int, roi: int, places: Places, group: list[_Placed]) -> None:
+        """The contours of one region on one slice that hold at the same places: as lines, and as pixels."""
+        at = tuple(sorted(places))
+        closed = [one for one in group if one.contour.closed and len(one.points) > 2]
+        polygons = [one.points for one in closed]
+        parts = combine(polygons, any(one.contour.kind in EXCLUSIVE for one in closed))
+        self.drawn[index] += [Drawn(roi, polygons[part.contour], True, part.how, at) for part in parts]
+        self.drawn[index] += [
+            Drawn(roi, one.points, one.contour.closed, "xor", at)
+            for one in group
+            if not (one.contour.closed and len(one.points) > 2)
+        ]
+        if any(part.how == "add" for part in parts):
+            self.joined.add(roi)
+        if polygons and any(known.number == roi for known in self.rois):
+            rows, columns = self.grid.shape[1:]
+            self.patches[places][index][roi] = paint(polygons, parts, (rows, columns))
 
-    def _conflicts(self) -> set[tuple[int, int]]:
+    def _layers(self, found: list[Places]) -> Iterator[Layer]:
+        """Regions in layers, apart for each place that contours belong to."""
+        numbers = [roi.number for roi in self.rois]
+        for each in found:
+            held = {roi for at in self.patches[each].values() for roi in at} if each else set(numbers)
+            here = layered([number for number in numbers if number in held], self._conflicts(each))
+            yield from (Layer(layer, each) for layer in here)
+
+    def _conflicts(self, places: Places) -> set[tuple[int, int]]:
         found: set[tuple[int, int]] = set()
-        for patches in self.patches.values():
+        for patches in self.patches[places].values():
             for one, other in combinations(sorted(patches), 2):
                 if (one, other) not in found and patches[one].overlaps(patches[other]):
                     found.add((one, other))
@@ -174,6 +194,8 @@ class Structures:
             count = len(self.unplaced)
             regions = ", ".join(dict.fromkeys(names.get(one.roi, str(one.roi)) for one in self.unplaced))
             yield f"{count} of {len(contours)} contours lie on none of the slices and are not in the labels: {regions}."
+        if unnamed := sum(one.roi not in names for one in contours):
+            yield f"{unnamed} of {len(contours)} contours are of regions that are not described, and are not shown."
         for kind in ("POINT", "OPEN_PLANAR", "OPEN_NONPLANAR"):
             if having := dict.fromkeys(names.get(one.roi, str(one.roi)) for one in contours if one.kind == kind):
                 what = "points" if kind == "POINT" else "open lines"
@@ -182,13 +204,15 @@ class Structures:
             yield f"Without any contour: {', '.join(empty)}."
         if skipping := [names[roi] for roi in names if self._skips(roi)]:
             yield f"Slices between contours have none, and nothing is filled in: {', '.join(skipping)}."
-        if len(self.layers) > 1:
+        if joined := [name for roi, name in names.items() if roi in self.joined]:
+            yield f"Contours that overlap in part are joined: {', '.join(joined)}."
+        if len(self.layers) > len({layer.places for layer in self.layers}):
             yield f"Regions overlap; they are in {len(self.layers)} layers."
 
     def _skips(self, roi: int) -> bool:
         """Whether slices between the first and the last contour have none."""
-        at = [index for index, patches in self.patches.items() if roi in patches]
-        return bool(at) and len(at) < max(at) - min(at) + 1
+        found = ([index for index, patches in each.items() if roi in patches] for each in self.patches.values())
+        return any(at and len(at) < max(at) - min(at) + 1 for at in found)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -204,13 +228,18 @@ def _numbers(found: Tree, notes: list[str]) -> dict[int, int]:
     """ROI Number to the label by which the region goes here: the same, unless one can't be a label."""
     stated = [int(found.number(item, "ROINumber", -1)) for item in found.items(found.root, "StructureSetROISequence")]
     numbers = list(dict.fromkeys(stated))
+    if twice := [number for number in numbers if stated.count(number) > 1]:
+        notes.append(
+            f"Several regions share a number, and are shown as the first of them: {', '.join(map(str, twice))}."
+        )
     if all(0 < number < 1 << 16 for number in numbers):
         return dict(zip(numbers, numbers, strict=True))
     notes.append("ROI Numbers below 1 or above 65535 can't be labels: regions are numbered from 1 in their order.")
     return {number: label for label, number in enumerate(numbers, 1)}
 
 
-def _rois(found: Tree, numbers: dict[int, int]) -> Iterator[Segment]:
+def _rois(found: Tree, numbers: dict[int, int]) -> tuple[Segment, ...]:
+    """The regions; of several that share a number the first."""
     root = found.root
     display = {
         int(found.number(item, "ReferencedROINumber", -1)): item for item in found.items(root, "ROIContourSequence")
@@ -219,16 +248,19 @@ def _rois(found: Tree, numbers: dict[int, int]) -> Iterator[Segment]:
         int(found.number(item, "ReferencedROINumber", -1)): found.text(item, "RTROIInterpretedType")
         for item in found.items(root, "RTROIObservationsSequence")
     }
+    made: dict[int, Segment] = {}
     for index, item in enumerate(found.items(root, "StructureSetROISequence")):
         number = int(found.number(item, "ROINumber", -1))
         rgb = found.numbers(display.get(number, {}), "ROIDisplayColor")
-        yield Segment(
+        region = Segment(
             number=numbers[number],
             label=found.text(item, "ROIName") or f"Region {number}",
             colour=_colour(rgb) or colours.from_palette(index),
             meaning=interpreted.get(number, ""),
             method=found.text(item, "ROIGenerationAlgorithm").lower(),
         )
+        made.setdefault(region.number, region)
+    return tuple(made.values())
 
 
 def _frames(found: Tree, numbers: dict[int, int]) -> dict[int, str]:
@@ -255,9 +287,18 @@ def _contours(found: Tree, numbers: dict[int, int], notes: list[str]) -> Iterato
             if points is None:
                 damaged += 1
             elif len(points):
-                yield Contour(roi, points, found.text(contour, "ContourGeometricType") or "CLOSED_PLANAR")
+                kind = found.text(contour, "ContourGeometricType") or "CLOSED_PLANAR"
+                yield Contour(roi, points, kind, tuple(_images(found, contour)))
     if damaged:
         notes.append(f"{damaged} contours hold something that is no triple of numbers and are left out.")
+
+
+def _images(found: Tree, contour: Item) -> Iterator[Source]:
+    """The images that a contour names."""
+    for image in found.items(contour, "ContourImageSequence"):
+        if uid := found.text(image, "ReferencedSOPInstanceUID"):
+            frames = found.numbers(image, "ReferencedFrameNumber")
+            yield uid, tuple(int(frame) - 1 for frame in frames)
 
 
 CONTOUR_DATA = tree.tag_of("ContourData")
@@ -277,15 +318,27 @@ def _points(contour: Item) -> NDArray[np.float64] | None:
 # -- on the images -----------------------------------------------------------------------------------------------------
 
 
-def _draw(contours: list[Contour], planes: Planes) -> tuple[dict[int, list[Drawn]], tuple[Contour, ...]]:
-    """Contours by the slice that they lie on, and those that lie on none."""
-    drawn: dict[int, list[Drawn]] = defaultdict(list)
-    unplaced = []
+class _Placed(NamedTuple):
+    """A contour, and its points in the pixels of a slice."""
+
+    contour: Contour
+    points: NDArray[np.float64]
+
+
+def _place(
+    contours: list[Contour], grid: Grid, named: Places
+) -> tuple[dict[tuple[int, int, Places], list[_Placed]], tuple[Contour, ...]]:
+    """Contours by slice, region and place (where they name no image, ``named``), and those that lie on no slice."""
+    placed: dict[tuple[int, int, Places], list[_Placed]] = defaultdict(list)
+    unplaced, planes = [], grid.planes
+    assert planes is not None
     for contour in contours:
         plane, above = planes.nearest(contour.points)
         if np.ptp(plane) or np.abs(above).max() > OFF_PLANE * planes.step:
             unplaced.append(contour)
             continue
-        index = int(plane[0])
-        drawn[index].append(Drawn(contour.roi, planes.pixels(contour.points, plane), contour.closed))
-    return dict(drawn), tuple(unplaced)
+        known = any(uid in grid.places for uid, _ in contour.images)
+        places = grid.places_of(contour.images) if known else named
+        points = planes.pixels(contour.points, plane)
+        placed[int(plane[0]), contour.roi, places].append(_Placed(contour, points))
+    return dict(placed), tuple(unplaced)

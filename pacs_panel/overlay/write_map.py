@@ -95,6 +95,7 @@ def write_parametric_map(
         )
         made.ContentCreatorName = ""  # type 2, which highdicom leaves out
         made.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = _anatomy(sources[0])
+        _ascend(made)
         out = BytesIO()
         made.save_as(out, enforce_file_format=True)
     return out.getvalue()
@@ -124,6 +125,21 @@ def _anatomy(image: Dataset) -> Sequence[Dataset]:
     laterality = str(image.get("ImageLaterality") or "")
     made.FrameLaterality = laterality if laterality in ("R", "L", "B") else "U"
     return DicomSequence([made])
+
+
+def _ascend(made: Dataset) -> None:
+    """Put the frames in the order of their places along row × column, for which dcmqi takes them, and so 3D Slicer."""
+    groups = made.PerFrameFunctionalGroupsSequence
+    orientation = made.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0].ImageOrientationPatient
+    normal = np.cross(orientation[:3], orientation[3:])
+    places = [np.dot(normal, group.PlanePositionSequence[0].ImagePositionPatient) for group in groups]
+    order = np.argsort(places, kind="stable")
+    keyword, dtype = ("FloatPixelData", "<f4") if "FloatPixelData" in made else ("DoubleFloatPixelData", "<f8")
+    pixels = np.frombuffer(made[keyword].value, dtype).reshape(len(groups), -1)
+    made[keyword].value = pixels[order].tobytes()
+    made.PerFrameFunctionalGroupsSequence = [groups[frame] for frame in order]
+    for index, group in enumerate(made.PerFrameFunctionalGroupsSequence, start=1):
+        group.FrameContentSequence[0].DimensionIndexValues = [index]
 
 
 def _range(planes: NDArray[Any]) -> tuple[float, float]:

@@ -46,7 +46,9 @@ class OpenOverlays:
         speaking : iterable of Kept
             Objects that might.
         """
-        candidates = [kept for kept in speaking if is_overlay(kept.sop_class_uid)]
+        own = set(stack.members)  # a dose has a volume, too, and does not lie on itself
+        others = (kept for kept in speaking if kept.sop_instance_uid not in own)
+        candidates = [kept for kept in others if is_overlay(kept.sop_class_uid)]
         name = (series_uid, stack.members, stack.frames, *(kept.digests.dataset for kept in candidates))
         with self._lock:
             if name not in self._held:
@@ -78,15 +80,13 @@ class OpenOverlays:
         return found
 
     def _planes(self, stack: Stack, images: Sequence[Kept]) -> dict[str, OverlayFrames]:
-        """Overlay planes of the images, looked for in the first: scanners write them into all of a series or none."""
+        """Overlay planes of the images; some of a series may have them, such as key images, and others not."""
         by_uid = {kept.sop_instance_uid: kept for kept in images}
 
         def opener(uid: str) -> Any:
             return open_original(self.root, by_uid[uid].location)
 
         try:
-            first = Stack(stack.passport, stack.members[:1])
-            OverlayPlanes(opener, by_uid, first, self.settings)
             return {"": OverlayFrames(OverlayPlanes(opener, by_uid, stack, self.settings), stack)}
         except (PacsPanelError, OSError):
             return {}

@@ -14,12 +14,13 @@ from pacs_panel.settings import Settings
 
 
 def mentions(source: BinaryIO, head: Header, settings: Settings) -> tuple[Mention, ...]:
-    """What an object names, unless volumes are made of it: images name too much that nobody asks for.
+    """What an object names, unless it is an image and no more: those name too much that nobody asks for.
 
     Nothing is refused for its references: where they cannot be read, there are none.
     """
     uid, modality = head.identity.sop_instance_uid, str(head.values.get("Modality", ""))
-    if kind(head.identity.sop_class_uid, modality, head.image).volume:
+    what = kind(head.identity.sop_class_uid, modality, head.image)
+    if what.volume and not what.speaks:
         return ()
     try:
         referred = refers(source, settings)

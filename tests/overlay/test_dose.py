@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
 from pacs_panel.errors import BadPixels, NotYetShown
 from pacs_panel.testing import Grid, ct_phantom, mr_oblique
@@ -86,6 +86,25 @@ def test_another_frame_of_reference_is_refused():
     dataset = dose_on(CT).datasets[0]
     dataset.FrameOfReferenceUID = "1.2.3"
     with pytest.raises(NotYetShown, match="frame of reference"):
+        lay(dataset, STACK)
+    image = Dataset()  # that it names the images does not bring it to their place
+    image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = (
+        CT.datasets[0].SOPClassUID,
+        CT.datasets[0].SOPInstanceUID,
+    )
+    dataset.ReferencedImageSequence = [image]
+    with pytest.raises(NotYetShown, match="frame of reference"):
+        lay(dataset, STACK)
+
+
+@pytest.mark.parametrize("scaling", [None, "", "0", "-1"])
+def test_without_dose_grid_scaling_there_are_no_values(scaling):
+    dataset = dose_on(CT).datasets[0]
+    if scaling is None:
+        del dataset.DoseGridScaling
+    else:
+        dataset.DoseGridScaling = scaling
+    with pytest.raises(NotYetShown, match="Dose Grid Scaling"):
         lay(dataset, STACK)
 
 

@@ -14,7 +14,7 @@ from pacs_panel.model import Passport, Stack
 from pacs_panel.overlay.frames import OverlayFrames
 from pacs_panel.overlay.planes import OverlayPlanes
 from pacs_panel.settings import Settings
-from pacs_panel.testing import ct_phantom, encode
+from pacs_panel.testing import ct_phantom, encode, mr_4d
 from pacs_panel.testing.overlays import planes_on
 from tests.overlay.laid import kept_of, stack_of
 
@@ -55,6 +55,35 @@ def test_an_image_without_a_plane_among_others():
     mixed = [*planes_on(CT, BITS).datasets[:2], *CT.datasets[2:]]
     laid = opened(*map(encode, mixed))
     assert [bool(plane.any()) for plane in laid.volume(0)] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("which", [0, 2, 3])
+def test_a_plane_in_one_image_only_is_found(which):
+    mixed = [*CT.datasets[:which], planes_on(CT, BITS).datasets[which], *CT.datasets[which + 1 :]]
+    laid = opened(*map(encode, mixed))
+    assert np.array_equal(laid.plane(0, 0, which), BITS[which])
+    assert [bool(plane.any()) for plane in laid.volume(0)] == [index == which for index in range(4)]
+
+
+def test_an_image_that_cannot_be_read_hides_no_plane_of_others():
+    made = planes_on(CT, BITS).datasets
+    stack = stack_of(*map(encode, made))
+    files = {image.SOPInstanceUID: encode(image) for image in made}
+    images = {uid: kept_of(content) for uid, content in files.items()}
+    files[stack.members[0]] = b"gone"
+    content = OverlayPlanes(lambda uid: BytesIO(files[uid]), images, stack, Settings())
+    assert content.overlay.notes == ("1 of 4 images could not be read, and may have planes, too.",)
+    assert np.array_equal(content.section(0, 3), BITS[3])
+
+
+def test_planes_of_each_time_are_drawn_at_that_time():
+    series = mr_4d(rows=24, columns=30, slices=4, times=3, spacing=(4.0, 3.0, 3.0))
+    bits = np.random.default_rng(3).integers(0, 2, (12, 24, 30), np.uint8)
+    laid = opened(*map(encode, planes_on(series, bits).datasets))
+    assert (laid.overlay.layers, laid.overlay.places) == (3, (((0,),), ((1,),), ((2,),)))
+    for time in range(3):
+        assert np.array_equal(laid.volume(time), bits[4 * time : 4 * time + 4])
+        assert [one.number for one in laid.segments(time)] == [1]
 
 
 def test_images_without_any():

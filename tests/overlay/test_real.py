@@ -118,9 +118,9 @@ def test_structures_whose_references_dangle_have_the_volume_of_their_polygons(da
         assert laid.overlay.missing
         volume = laid.volume(0)
         for index in range(laid.shape[0]):
-            polygons = [points for _, points, closed in laid.contours(index) if closed]
+            polygons = [one.points for one in laid.contours(index) if one.closed]
             assert np.array_equal(volume[index] != 0, inside(polygons, laid.shape[1:]))
-        area = sum(abs(shoelace(points)) for index in range(laid.shape[0]) for _, points, _ in laid.contours(index))
+        area = sum(abs(shoelace(points)) for index in range(laid.shape[0]) for _, points, *_ in laid.contours(index))
         assert (volume != 0).sum() == pytest.approx(area, rel=0.03)
         total = sum(len(laid.contours(index)) for index in range(laid.shape[0]))
         assert total + len(laid.content.unplaced) == contours_in(path)
@@ -157,7 +157,7 @@ def test_structures_written_by_others(data, name):
     for index in range(laid.shape[0]):
         for segment in laid.overlay.segments:
             drawn = laid.contours(index)
-            polygons = [points for number, points, closed in drawn if closed and number == segment.number]
+            polygons = [one.points for one in drawn if one.closed and one.number == segment.number]
             assert np.array_equal(volume[index] == segment.number, inside(polygons, laid.shape[1:]))
 
 

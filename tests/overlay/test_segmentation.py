@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -11,7 +13,17 @@ from pacs_panel.errors import BadPixels, NotFound, NotYetShown
 from pacs_panel.overlay.colours import from_cielab, to_cielab
 from pacs_panel.overlay.frames import describe
 from pacs_panel.settings import Settings
-from pacs_panel.testing import Grid, ct_missing_slice, ct_phantom, ct_tilted, encode, mr_oblique, seg_on
+from pacs_panel.testing import (
+    Grid,
+    PhantomSeries,
+    ct_missing_slice,
+    ct_phantom,
+    ct_tilted,
+    encode,
+    mr_4d,
+    mr_oblique,
+    seg_on,
+)
 from pacs_panel.testing.overlays import masks_on
 from tests.overlay.laid import kept_of, lay, phantom_stack
 
@@ -160,6 +172,152 @@ def test_another_grid_is_sampled_by_nearest_neighbour_and_said(turn):
     expected[inside] = mask[0][tuple(index[inside].T)]
     assert expected.sum() > 50
     assert np.array_equal(laid.volume(0), expected)
+
+
+def own_grid(shape: tuple[int, int, int], step: float) -> Grid:
+    """A grid with pixels of its own in the middle of the images, ``step`` mm between planes."""
+    affine = np.diag([2.9, 2.9, step, 1.0])
+    affine[:3, 3] = Grid(SHAPE, CT.truth.affine).centre - affine[:3, :3] @ (np.asarray(shape[::-1]) - 1) / 2
+    return Grid(shape, affine)
+
+
+def test_planes_less_than_a_thousandth_of_a_millimetre_apart_are_one():
+    grid = own_grid((4, 20, 20), 4.0)
+    masks = np.zeros((2, *grid.shape), np.uint8)
+    masks[0, :, :10], masks[1, :, 5:15] = 1, 1
+    dataset = masks_on(CT, masks, grid=grid).datasets[0]
+    for frame in dataset.PerFrameFunctionalGroupsSequence[4:]:  # those of segment 2, by a hand that rounds otherwise
+        position = frame.PlanePositionSequence[0].ImagePositionPatient
+        frame.PlanePositionSequence[0].ImagePositionPatient = [float(x) + 0.0008 for x in position]
+    laid = lay(dataset, STACK)
+    [lattice] = laid.content.placement.lattices
+    assert [len(frames) for frames in lattice.frames] == [2] * 4
+    assert (lattice.planes.step, laid.overlay.layers) == (pytest.approx(4.0, abs=1e-3), 2)
+    for frame in dataset.PerFrameFunctionalGroupsSequence[4:]:
+        position = frame.PlanePositionSequence[0].ImagePositionPatient
+        frame.PlanePositionSequence[0].ImagePositionPatient = [float(x) + 0.01 for x in position]
+    assert [len(frames) for frames in lay(dataset, STACK).content.placement.lattices[0].frames] == [1] * 8
+
+
+@pytest.mark.parametrize(("thickness", "reach"), [(1.0, 1.0), (4.0, 4.0), (9.0, 4.0)])
+def test_a_plane_reaches_as_far_as_its_thickness_but_not_into_the_next(thickness, reach):
+    dataset = masks_on(CT, np.ones((1, 4, 20, 20), np.uint8), grid=own_grid((4, 20, 20), 4.0)).datasets[0]
+    measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    del measures.SpacingBetweenSlices
+    measures.SliceThickness = str(thickness)
+    laid = lay(dataset, STACK)
+    [lattice] = laid.content.placement.lattices
+    assert lattice.planes.step == pytest.approx(reach)
+    heights = np.asarray([Grid(SHAPE, CT.truth.affine).at(k, 0, 0)[2] for k in range(10)])
+    off = np.abs(heights[:, None] - lattice.planes.heights).min(axis=1)
+    assert np.array_equal(laid.volume(0).any(axis=(1, 2)), off <= reach / 2 + 1e-5)
+
+
+def upside_down(dataset):
+    """The same segmentation, its rows from the last to the first."""
+    frames, rows, columns = int(dataset.NumberOfFrames), dataset.Rows, dataset.Columns
+    bits = np.unpackbits(np.frombuffer(dataset.PixelData, np.uint8), bitorder="little")[: frames * rows * columns]
+    dataset.PixelData = np.packbits(bits.reshape(frames, rows, columns)[:, ::-1], bitorder="little").tobytes()
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    direction = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, float)
+    step = float(shared.PixelMeasuresSequence[0].PixelSpacing[0]) * direction[3:]
+    shared.PlaneOrientationSequence[0].ImageOrientationPatient = [*direction[:3], *-direction[3:]]
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        position = np.array(frame.PlanePositionSequence[0].ImagePositionPatient, float) + (rows - 1) * step
+        frame.PlanePositionSequence[0].ImagePositionPatient = position.round(6).tolist()
+    return dataset
+
+
+def test_rows_that_run_the_other_way_are_never_pasted_as_they_are():
+    laid = lay(upside_down(masks_on(CT, APART).datasets[0]), STACK)
+    assert np.array_equal(laid.volume(0), (APART * np.array([1, 2, 3])[:, None, None, None]).sum(axis=0))
+    elsewhere = upside_down(masks_on(CT, APART, frame_of_reference="1.2.3").datasets[0])
+    with pytest.raises(NotYetShown, match="cannot be placed on these images"):
+        lay(elsewhere, STACK)
+
+
+TIMES = mr_4d(rows=24, columns=32, slices=10, times=3, spacing=(4.0, 6.0, 6.0))
+TIMES_STACK = phantom_stack(TIMES)
+
+
+def at_time(time: int) -> PhantomSeries:
+    """The images of one time alone."""
+    images = TIMES.datasets[10 * time : 10 * time + 10]
+    return PhantomSeries(images, replace(TIMES.truth, stored=TIMES.truth.stored[time]))
+
+
+def naming(dataset, times):
+    """The frames of each segment name the images of a time instead."""
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        segment = frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+        source = frame.DerivationImageSequence[0].SourceImageSequence[0]
+        number = next(n for n, i in enumerate(TIMES.datasets) if i.SOPInstanceUID == source.ReferencedSOPInstanceUID)
+        source.ReferencedSOPInstanceUID = TIMES.datasets[10 * times[segment - 1] + number % 10].SOPInstanceUID
+    del dataset.ReferencedSeriesSequence
+    return dataset
+
+
+@pytest.mark.parametrize("time", [0, 2])
+@pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
+def test_what_names_the_images_of_one_time_belongs_to_that_time(kind, time):
+    masks = APART.astype(float) if kind == "FRACTIONAL" else APART[0] if kind == "LABELMAP" else APART
+    laid = lay(masks_on(at_time(time), masks, kind=kind).datasets[0], TIMES_STACK)
+    assert laid.overlay.places == (((time,),),) * laid.overlay.layers
+    assert laid.to_xarray(0).attrs["places"] == [[time]]
+    assert any(f"belongs to: time {time + 1} of 3." in note for note in laid.overlay.notes)
+    assert np.array_equal(laid.volume(0) == 1, APART[0] == 1)
+
+
+def test_frames_of_several_times_are_in_layers_of_their_own():
+    same = np.stack([CROSSING[0], CROSSING[1], CROSSING[0]])
+    dataset = naming(masks_on(at_time(0), same).datasets[0], (0, 2, 2))
+    laid = lay(dataset, TIMES_STACK)
+    assert laid.overlay.places == (((0,),), ((2,),), ((2,),))
+    assert [[one.number for one in laid.segments(layer)] for layer in range(3)] == [[1], [2], [3]]
+    for layer in range(3):
+        assert np.array_equal(laid.volume(layer) == layer + 1, same[layer] == 1)
+    fractions = naming(masks_on(at_time(0), same.astype(float), kind="FRACTIONAL").datasets[0], (0, 2, 2))
+    laid = lay(fractions, TIMES_STACK)
+    assert laid.overlay.places == (((0,),),) * 3 + (((2,),),) * 3  # layer i is segment i % 3
+    assert [bool(laid.volume(layer).any()) for layer in range(6)] == [True, False, False, False, True, True]
+
+
+def test_one_segment_that_moves_in_time_is_not_smeared():
+    moving = np.stack([APART[0], APART[1]])
+    dataset = naming(masks_on(at_time(0), moving).datasets[0], (0, 1))
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber = 1
+    laid = lay(dataset, TIMES_STACK)
+    assert laid.overlay.places == (((0,),), ((1,),))
+    assert [np.array_equal(laid.volume(time) == 1, moving[time] == 1) for time in (0, 1)] == [True, True]
+
+
+def test_a_segmentation_without_references_or_of_all_times_holds_everywhere():
+    for dataset in (masks_on(at_time(1), APART, referring=False).datasets[0], all_times()):
+        laid = lay(dataset, TIMES_STACK)
+        assert (laid.overlay.layers, laid.overlay.places, laid.overlay.notes) == (1, (), ())
+        assert np.array_equal(laid.volume(0) == 2, APART[1] == 1)
+
+
+def all_times():
+    dataset = masks_on(at_time(0), APART).datasets[0]
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        sources = frame.DerivationImageSequence[0].SourceImageSequence
+        number = next(
+            n for n, i in enumerate(TIMES.datasets) if i.SOPInstanceUID == sources[0].ReferencedSOPInstanceUID
+        )
+        for time in (1, 2):
+            other = deepcopy(sources[0])
+            other.ReferencedSOPInstanceUID = TIMES.datasets[10 * time + number].SOPInstanceUID
+            sources.append(other)
+    return dataset
+
+
+def test_the_time_of_frames_that_name_no_image_is_that_of_the_object():
+    dataset = masks_on(at_time(1), APART).datasets[0]
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        del frame.DerivationImageSequence
+    assert lay(dataset, TIMES_STACK).overlay.places == (((1,),),)
 
 
 @pytest.mark.slow

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from pydicom import Dataset
 
 from pacs_panel.errors import NotYetShown
-from pacs_panel.testing import Grid, cr, ct_missing_slice, ct_phantom, ct_tilted, mr_oblique, rtstruct_on
+from pacs_panel.testing import (
+    Grid,
+    PhantomSeries,
+    cr,
+    ct_missing_slice,
+    ct_phantom,
+    ct_tilted,
+    mr_4d,
+    mr_oblique,
+    rtstruct_on,
+)
 from pacs_panel.testing.overlays import Region, regions_on
 from tests.overlay.laid import lay, phantom_stack
 
@@ -77,6 +90,35 @@ def test_holes_keyholes_and_exclusive_or():
         assert np.array_equal(laid.volume(0) == 1, expected)
 
 
+def test_contours_that_overlap_in_part_are_joined_and_it_is_said():
+    left, right = square(3, 2, 12), square(3, 8, 18)
+    laid = lay(regions_on(CT, [region("Both", left, right)]).datasets[0], STACK)
+    assert np.array_equal(laid.volume(0) == 1, block(range(3, 4), 2, 12) | block(range(3, 4), 8, 18))
+    assert [one.how for one in laid.contours(3)] == ["add", "add"]
+    assert "Contours that overlap in part are joined: Both." in laid.overlay.notes
+    made = regions_on(CT, [region("Either", left, right, kind="CLOSEDPLANAR_XOR")])
+    laid = lay(made.datasets[0], STACK)
+    assert np.array_equal(laid.volume(0) == 1, block(range(3, 4), 2, 12) ^ block(range(3, 4), 8, 18))
+    assert [one.how for one in laid.contours(3)] == ["xor", "xor"]
+
+
+def test_repeated_contours_count_once():
+    outer, inner = square(3, 2, 12), square(3, 5, 8)
+    laid = lay(regions_on(CT, [region("Twice", outer, inner, outer[::-1], np.roll(inner, 1, 0))]).datasets[0], STACK)
+    assert np.array_equal(laid.volume(0) == 1, block(range(3, 4), 2, 12) & ~block(range(3, 4), 5, 8))
+    assert len(laid.contours(3)) == 2
+
+
+def test_a_region_in_another_frame_of_reference_is_named_and_not_shown():
+    made = regions_on(CT, [region("Here", square(4, 2, 9)), region("Elsewhere", square(4, 3, 8))]).datasets[0]
+    made.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = "1.2.3"
+    laid = lay(made, STACK)
+    assert np.array_equal(laid.volume(0), block(range(4, 5), 2, 9).astype(np.uint8))
+    assert [one.number for one in laid.contours(4)] == [1]
+    assert [one.roi for one in laid.content.unplaced] == [2]
+    assert "In another frame of reference than the images, and not shown: Elsewhere." in laid.overlay.notes
+
+
 def test_overlapping_regions_are_in_layers():
     regions = [region(name, square(4, low, low + 8)) for name, low in (("A", 2), ("B", 6), ("C", 12))]
     laid = lay(regions_on(CT, regions).datasets[0], STACK)
@@ -88,8 +130,8 @@ def test_overlapping_regions_are_in_layers():
 
 def test_contours_are_given_in_pixels():
     laid = lay(regions_on(CT, [region("A", square(4, 2.5, 9.25))]).datasets[0], STACK)
-    [(number, points, closed)] = laid.contours(4)
-    assert (number, closed) == (1, True)
+    [(number, points, closed, how, places)] = laid.contours(4)
+    assert (number, closed, how, places) == (1, True, "xor", ())
     assert np.allclose(points, [(2.5, 2.5), (9.25, 2.5), (9.25, 9.25), (2.5, 9.25)], atol=1e-5)
     assert laid.contours(5) == []
 
@@ -101,7 +143,7 @@ def test_points_and_open_lines_are_contours_without_area():
     ]
     laid = lay(regions_on(CT, regions).datasets[0], STACK)
     assert not laid.volume(0).any()
-    assert [(number, len(points), closed) for number, points, closed in laid.contours(5)] == [
+    assert [(one.number, len(one.points), one.closed) for one in laid.contours(5)] == [
         (1, 1, False),
         (2, 3, False),
     ]
@@ -166,3 +208,50 @@ def test_damaged_contours_are_said():
     laid = lay(made, STACK)
     assert np.array_equal(laid.volume(0) == 1, block(range(4, 5), 2, 9))
     assert any("no triple of numbers" in note for note in laid.overlay.notes)
+
+
+TIMES = mr_4d(rows=24, columns=32, slices=10, times=3, spacing=(4.0, 3.0, 3.0))
+
+
+def naming(*times: tuple[int, ...], dangling: bool = True) -> Dataset:
+    """Regions 1, 2, … in slice 4, overlapping, whose contours name the images of that slice at some times."""
+    first = PhantomSeries(TIMES.datasets[:10], replace(TIMES.truth, stored=TIMES.truth.stored[0]))
+    regions = [region(f"R{n}", square(4, 2 + n, 9 + n)) for n in range(1, len(times) + 1)]
+    made = regions_on(first, regions, dangling=dangling).datasets[0]
+    for named, roi in zip(times, made.ROIContourSequence, strict=True):
+        images = [TIMES.datasets[10 * time + 4] for time in named]
+        for contour in roi.ContourSequence if images else ():
+            contour.ContourImageSequence = [reference(image) for image in images]
+    return made
+
+
+def reference(image: Dataset) -> Dataset:
+    made = Dataset()
+    made.ReferencedSOPClassUID, made.ReferencedSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
+    return made
+
+
+def test_contours_that_name_the_image_of_one_time_belong_to_it():
+    laid = lay(naming((0,), (2,)), phantom_stack(TIMES))
+    assert laid.overlay.places == (((0,),), ((2,),))
+    assert [(one.number, one.places) for one in laid.contours(4)] == [(1, ((0,),)), (2, ((2,),))]
+    for layer, number in ((0, 1), (1, 2)):
+        low = 2 + number
+        assert np.array_equal(laid.volume(layer) == number, block(range(4, 5), low, low + 7))
+        assert [one.number for one in laid.segments(layer)] == [number]
+    assert any("belongs to: time 1 of 3, time 3 of 3." in note for note in laid.overlay.notes)
+    assert not any("Regions overlap" in note for note in laid.overlay.notes)
+
+
+def test_contours_that_name_no_image_hold_where_the_object_says_or_everywhere():
+    laid = lay(naming((), ()), phantom_stack(TIMES))
+    assert (laid.overlay.layers, laid.overlay.places) == (2, ())
+    laid = lay(naming((), (), dangling=False), phantom_stack(TIMES))
+    assert laid.overlay.places == (((0,),),) * 2
+
+
+def test_contours_of_some_times_beside_those_of_all():
+    laid = lay(naming((0, 1, 2), (0, 2)), phantom_stack(TIMES))
+    assert laid.overlay.places == ((), ((0,), (2,)))
+    assert [one.places for one in laid.contours(4)] == [(), ((0,), (2,))]
+    assert any("time 1 of 3, time 3 of 3; the rest is drawn everywhere." in note for note in laid.overlay.notes)

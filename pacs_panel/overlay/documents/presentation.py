@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from pydicom import Dataset
 
+from pacs_panel.dicom import tables
 from pacs_panel.dicom.dataset import number_of, numbers_of, text_of
+from pacs_panel.overlay import colours
+from pacs_panel.overlay.colours import Colour
 from pacs_panel.overlay.documents.fields import (
     Head,
     Referenced,
@@ -71,7 +74,7 @@ class Graphic:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Text on images: at an anchor point, or in a box, in the units of `Graphic`."""
+    """Text on images: at an anchor point, or in a box, in the units of `Graphic`; ``pointing``: the anchor is shown."""
 
     layer: str
     text: str
@@ -80,11 +83,15 @@ class Label:
     units: str
     box_units: str
     images: tuple[Referenced, ...] = ()
+    pointing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A VOI window, or a table, for some images; ``explanation`` may be empty."""
+    """A VOI window, or a table, for some images; ``explanation`` may be empty.
+
+    A table has ``first`` and ``greys``, as `pacs_panel.dicom.tables.voi` gives them; no ``greys`` where it is damaged.
+    """
 
     centre: float | None
     width: float | None
@@ -92,6 +99,31 @@ class Window:
     function: str
     table: bool = False
     images: tuple[Referenced, ...] = ()
+    first: int = 0
+    greys: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Shutter:
+    """Outside of what nothing is shown: of all of these, where there are several (PS3.3 §C.7.6.11).
+
+    Pixels count from 0, from the centre of the first.
+
+    Attributes
+    ----------
+    rectangle : tuple of 4 floats, optional
+        Outer edges: left, top, right, bottom.
+    circle : tuple of 3 floats, optional
+        Column and row of the centre; radius in pixels along a row.
+    polygon : tuple of (column, row)
+    grey : int
+        0 to 255, of what is covered.
+    """
+
+    rectangle: tuple[float, float, float, float] | None = None
+    circle: tuple[float, float, float] | None = None
+    polygon: tuple[Point, ...] = ()
+    grey: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +151,14 @@ class PresentationState:
         Shapes outside of which nothing is shown.
     layers : tuple of str
         Graphic layers, bottom first.
+    layer_colours : tuple of (str and Colour)
+        Of the layers that recommend one.
+    shutter : Shutter, optional
+        The same shapes, with their places.
+    rescale : tuple of 2 floats, optional
+        Slope and intercept that its windows are told after; absent where it has no modality transform.
+    unread : tuple of str
+        What else it holds that changes what is seen, in words.
     graphics : tuple of Graphic
     labels : tuple of Label
     """
@@ -139,6 +179,10 @@ class PresentationState:
     layers: tuple[str, ...] = ()
     graphics: tuple[Graphic, ...] = ()
     labels: tuple[Label, ...] = ()
+    layer_colours: tuple[tuple[str, Colour], ...] = ()
+    shutter: Shutter | None = None
+    rescale: tuple[float, float] | None = None
+    unread: tuple[str, ...] = ()
 
     def area(self, sop_instance_uid: str) -> DisplayedArea | None:
         """The displayed area that counts for an image."""
@@ -175,7 +219,7 @@ def presentation(dataset: Dataset) -> PresentationState:
         tuple(_area(one) for one in items(dataset, "DisplayedAreaSelectionSequence")),
         integer(dataset, spatial[0]) % 360,
         text_of(dataset, spatial[1]) == "Y",
-        tuple(w for one in items(dataset, "SoftcopyVOILUTSequence") for w in _windows(one)),
+        tuple(w for one in items(dataset, "SoftcopyVOILUTSequence") for w in _windows(dataset, one)),
         text_of(dataset, "PresentationLUTShape"),
         text_of(dataset, "PaletteColorLookupTableUID") or _palette(dataset),
         tuple(_blended(one) for one in items(dataset, "BlendingSequence")),
@@ -183,7 +227,64 @@ def presentation(dataset: Dataset) -> PresentationState:
         _layers(dataset),
         tuple(graphic for one in annotations for graphic in _graphics(one)),
         tuple(label for one in annotations for label in _labels(one)),
+        _layer_colours(dataset),
+        _shutter(dataset),
+        _rescale(dataset),
+        _unread(dataset),
     )
+
+
+# What a state may hold beside what `PresentationState` tells: an element that shows it, and words for it.
+FURTHER = {
+    "ModalityLUTSequence": "a modality table",
+    "PresentationLUTSequence": "a presentation table",
+    "MaskSubtractionSequence": "subtraction",
+    "ShutterOverlayGroup": "a shutter that is an overlay plane",
+}
+
+
+def _unread(dataset: Dataset) -> tuple[str, ...]:
+    found = [words for keyword, words in FURTHER.items() if keyword in dataset]
+    if any("CompoundGraphicSequence" in one for one in items(dataset, "GraphicAnnotationSequence")):
+        found.append("compound figures")
+    if any(0x6000 <= element.tag.group <= 0x60FF and element.tag.elem == 0x1001 for element in dataset):
+        found.append("overlay planes")  # activated on a layer (PS3.3 §C.11.7)
+    return tuple(found)
+
+
+def _rescale(dataset: Dataset) -> tuple[float, float] | None:
+    slope, intercept = (number_of(dataset, f"Rescale{what}") for what in ("Slope", "Intercept"))
+    return None if slope is None or intercept is None else (slope, intercept)
+
+
+def _layer_colours(dataset: Dataset) -> tuple[tuple[str, Colour], ...]:
+    found = []
+    for one in items(dataset, "GraphicLayerSequence"):
+        colour = colours.from_cielab(numbers_of(one, "GraphicLayerRecommendedDisplayCIELabValue", 3) or ())
+        if colour is not None:
+            found.append((text_of(one, "GraphicLayer"), colour))
+    return tuple(found)
+
+
+def _shutter(dataset: Dataset) -> Shutter | None:
+    shapes = text_of(dataset, "ShutterShape").split("\\")
+    edges = [
+        number_of(dataset, f"Shutter{edge}Edge")
+        for edge in ("LeftVertical", "UpperHorizontal", "RightVertical", "LowerHorizontal")
+    ]
+    rectangle = circle = None
+    if "RECTANGULAR" in shapes and None not in edges:
+        left, top, right, bottom = (float(edge or 0) for edge in edges)
+        rectangle = (left - 1.5, top - 1.5, right - 0.5, bottom - 0.5)
+    centre, radius = numbers_of(dataset, "CenterOfCircularShutter", 2), number_of(dataset, "RadiusOfCircularShutter")
+    if "CIRCULAR" in shapes and centre and radius:
+        circle = (centre[1] - 1, centre[0] - 1, radius)
+    corners = numbers_of(dataset, "VerticesOfThePolygonalShutter") or () if "POLYGONAL" in shapes else ()
+    polygon = tuple((column - 1, row - 1) for row, column in zip(corners[::2], corners[1::2], strict=False))
+    if rectangle is None and circle is None and len(polygon) < 3:
+        return None
+    grey = integer(dataset, "ShutterPresentationValue")
+    return Shutter(rectangle, circle, polygon if len(polygon) >= 3 else (), min(255, max(0, grey) >> 8))
 
 
 def _images(dataset: Dataset) -> tuple[Referenced, ...]:
@@ -205,18 +306,25 @@ def _area(one: Dataset) -> DisplayedArea:
     )
 
 
-def _windows(one: Dataset) -> list[Window]:
+def _windows(dataset: Dataset, one: Dataset) -> list[Window]:
     images = references(one, "ReferencedImageSequence")
     function = text_of(one, "VOILUTFunction") or "LINEAR"
     centres, widths = numbers_of(one, "WindowCenter") or (), numbers_of(one, "WindowWidth") or ()
-    words = text_of(one, "WindowCenterWidthExplanation").split("\\")
-    words += [""] * len(centres)
+    names = text_of(one, "WindowCenterWidthExplanation").split("\\")
+    names += [""] * len(centres)
     found = [
-        Window(centre, width, words[n], function, images=images)
+        Window(centre, width, names[n], function, images=images)
         for n, (centre, width) in enumerate(zip(centres, widths, strict=False))
     ]
-    tables = items(one, "VOILUTSequence")
-    return found + [Window(None, None, text_of(t, "LUTExplanation"), "", table=True, images=images) for t in tables]
+    rescale = _rescale(dataset)
+    signed = rescale is not None and (rescale[1] < 0 or rescale[0] < 0)
+    for item in items(one, "VOILUTSequence"):
+        single = Dataset()
+        single.VOILUTSequence = [item]
+        _, first, greys = next(iter(tables.voi(single, signed=signed)), ("", 0, b""))
+        words = text_of(item, "LUTExplanation")
+        found.append(Window(None, None, words, "", table=True, images=images, first=first, greys=greys))
+    return found
 
 
 def _palette(dataset: Dataset) -> str:
@@ -262,6 +370,7 @@ def _labels(annotation: Dataset) -> list[Label]:
                 units,
                 box_units,
                 images,
+                text_of(one, "AnchorPointVisibility") == "Y",
             )
         )
     return found
