@@ -24,6 +24,7 @@ from pacs_panel.storage import layout
 from pacs_panel.view.colour import in_colour
 from pacs_panel.view.overlay.source import encode_contours, encode_plane, encode_told
 from pacs_panel.view.overlay.stored import HasOverlays, StackOverlays
+from pacs_panel.view.presentation import StackPresentations, encode_presentations
 from pacs_panel.view.source import StoredFrames, encode
 from pacs_panel.view.stack import stack_frames
 
@@ -128,9 +129,10 @@ def overlay_routes(asking: Asking) -> APIRouter:
     Returns
     -------
     APIRouter
-        ``/frames/{series}/{revision}/{stack}/overlays.json``, ``…/overlay/{sop}/{layer}/{axis}/{index}`` (raw
-        little-endian uint8, uint16 or float32, told apart by their size; empty where all are 0), and
-        ``…/contours/{sop}/{index}.json``; ``planes`` stands for an overlay without a UID.
+        ``/frames/{series}/{revision}/{stack}/overlays.json``, ``…/presentations.json``,
+        ``…/overlay/{sop}/{layer}/{axis}/{index}`` (raw little-endian uint8, uint16 or float32, told apart by their
+        size; empty where all are 0), and ``…/contours/{sop}/{index}.json``; ``planes`` stands for an overlay without a
+        UID.
     """
     routes = APIRouter()
     as_asking: Any = Depends(asking)
@@ -138,6 +140,13 @@ def overlay_routes(asking: Asking) -> APIRouter:
     @routes.get(f"{STACK}/overlays.json")
     def overlays(request: Request, series: str, revision: str, stack: int, archive: Archive = as_asking) -> Response:
         return _newest(request, encode_told(_over(archive, series, revision, stack)), "application/json")
+
+    @routes.get(f"{STACK}/presentations.json")
+    def presentations(
+        request: Request, series: str, revision: str, stack: int, archive: Archive = as_asking
+    ) -> Response:
+        states = StackPresentations(archive, _current(archive, series, revision), stack, revision)
+        return _newest(request, encode_presentations(states), "application/json")
 
     @routes.get(f"{STACK}/contours/{{sop}}/{{index}}.json")
     def contours(
@@ -158,10 +167,15 @@ def overlay_routes(asking: Asking) -> APIRouter:
 
 
 def _over(archive: Archive, series: str, revision: str, stack: int) -> StackOverlays:
+    return StackOverlays(cast(HasOverlays, archive), _current(archive, series, revision), stack)
+
+
+def _current(archive: Archive, series: str, revision: str) -> str:
+    """Key of a series, whose revision is still this."""
     key = str(archive.find(series)["key"])
     if archive.revision(key).revision != revision:
         raise NotFound(f"series {key} is of another revision by now")
-    return StackOverlays(cast(HasOverlays, archive), key, stack)
+    return key
 
 
 def _uid(sop: str) -> str:

@@ -37,13 +37,13 @@ class Level:
     ----------
     shape : tuple of 3 ints
         ``(slices, rows, columns)``.
-    factors : tuple of 3 ints
+    factors : tuple of 3 numbers
         Voxels of level 0 that one voxel of this level spans along ``(slice, row, column)``; voxel ``i`` has its centre
-        at ``i * factor + (factor - 1) / 2`` of level 0.
+        at ``i * factor + (factor - 1) / 2`` of level 0. They need not be whole: a level may be an image of its own.
     """
 
     shape: Triple
-    factors: Triple = (1, 1, 1)
+    factors: Vector = (1, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,11 @@ class StackMeta:
         Of the value, e.g. ``"HU"``.
     windows : tuple of (centre, width, name)
         Presets in output units of the modality transform; the first is shown at once.
+    voi_tables : tuple of mapping
+        VOI LUTs among the presets: ``name``, the ``first`` value that each maps, the ``greys`` of it and those after it
+        (8 bits each, base64), and its ``place``: how many of the windows stand before it.
+    supplemental : mapping, optional
+        From which ``first`` stored value on values are ``colours`` (RGB of 8 bits each, base64; PS3.3 §C.7.6.19).
     voi_function : str
         ``LINEAR``, ``LINEAR_EXACT`` or ``SIGMOID`` (PS3.3 §C.11.2.1.2).
     padding : tuple of 2 numbers, optional
@@ -108,6 +113,8 @@ class StackMeta:
     intercept: float = 0.0
     unit: str = ""
     windows: tuple[Window, ...] = ()
+    voi_tables: tuple[Mapping[str, Any], ...] = ()
+    supplemental: Mapping[str, Any] | None = None
     voi_function: str = "LINEAR"
     padding: tuple[float, float] | None = None
     photometric: str = "MONOCHROME2"
@@ -263,6 +270,7 @@ def meta_of(
     """The description of a stored stack as a viewer takes it, from what its store tells."""
     facts = {name: value for name, value in description.items() if name in _OF_VALUES}
     facts["windows"] = tuple((centre, width, name) for centre, width, name in facts.get("windows", ()))
+    facts["voi_tables"] = tuple(facts.get("voi_tables", ()))
     if facts.get("padding") is not None:
         facts["padding"] = tuple(facts["padding"])
     levels = [Level(tuple(level["shape"]), tuple(level["factors"])) for level in description["levels"]]
@@ -275,7 +283,7 @@ def meta_of(
 _OF_VALUES = frozenset(
     {
         *("dtype", "samples", "slope", "intercept", "unit", "windows", "voi_function", "padding", "photometric"),
-        *("frame_time", "slices_are"),
+        *("voi_tables", "supplemental", "frame_time", "slices_are"),
     }
 )
 

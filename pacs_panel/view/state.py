@@ -24,6 +24,9 @@ class ViewState(param.Parameterized):
     width = param.Number(
         default=None, allow_None=True, bounds=(0, None), inclusive_bounds=(False, True), doc="Window width."
     )
+    table = param.Integer(
+        default=None, allow_None=True, bounds=(0, None), doc="Number of the VOI table that is used instead of a window."
+    )
     invert = param.Boolean(default=False, doc="Whether grey is turned round.")
     colours: str = param.Selector(default="grey", objects=["grey", "hot"], doc="What values are painted in.")  # type: ignore[assignment]
     speed = param.Number(
@@ -34,7 +37,7 @@ class ViewState(param.Parameterized):
 
     def look(self) -> dict[str, Any]:
         """The part that a viewer of one stack draws by, as plain JSON types."""
-        names = ("index", "extra", "center", "width", "invert", "colours", "speed", "zoom", "layout")
+        names = ("index", "extra", "center", "width", "table", "invert", "colours", "speed", "zoom", "layout")
         return {name: getattr(self, name) for name in names}
 
     def take(self, values: Mapping[str, Any]) -> None:

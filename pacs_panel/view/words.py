@@ -105,6 +105,7 @@ def passport_facts(passport: Passport) -> list[tuple[str, str]]:
             continue
         name = dimension.name.replace("_", " ").capitalize()
         facts.append((name, f"{len(dimension.values)} values, by {dimension.keyword or 'order'}"))
+    facts += [(f"Level {level.share}", f"object {level.sop_instance_uid}") for level in passport.levels]
     if passport.blank:
         facts.append(("Not decoded", f"{len(passport.blank)} images, wholly or in part"))
     if passport.calibration != "none":

@@ -45,7 +45,7 @@ def show(page: Any, stage: Any, request: pytest.FixtureRequest) -> Show:
             views.append(image_view(source, sizing_mode="stretch_width", height=600, **options))
             return views[-1]
 
-        shelf.put(source, options.get("overlays"))
+        shelf.put(source, options.get("overlays"), options.get("presentations"))
         cases[request.node.name] = make
         page.set_viewport_size({"width": size[0], "height": size[1]})
         page.goto(f"{address}/viewer?{urlencode({'case': request.node.name})}")

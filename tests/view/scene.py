@@ -12,6 +12,7 @@ from pacs_panel.errors import NotFound
 from pacs_panel.model import Dimension, Overlay, Passport, Segment
 from pacs_panel.view.arrays import ArrayFrames
 from pacs_panel.view.overlay.source import ArrayOverlays, OverlaySource, encode_contours, encode_plane, encode_told
+from pacs_panel.view.presentation import encode_presentations
 from pacs_panel.view.source import FrameSource, Level, describe, encode
 
 WINDOWS = ((40.0, 400.0, "Soft tissue"), (-600.0, 1500.0, "Lung"), (480.0, 2500.0, "Bone"))
@@ -129,18 +130,31 @@ def box_overlays() -> ArrayOverlays:
     )
 
 
+class States:
+    """Presentation states that are known, by message and by address."""
+
+    def __init__(self, *told: dict[str, Any]) -> None:
+        self.told = list(told)
+
+    def presentations(self) -> list[dict[str, Any]]:
+        return self.told
+
+
 class Shelf:
     """Sources, and what lies over them, by what stands in their addresses."""
 
     def __init__(self) -> None:
         self.sources: dict[tuple[str, str, int], FrameSource] = {}
         self.overlays: dict[tuple[str, str, int], OverlaySource] = {}
+        self.states: dict[tuple[str, str, int], States] = {}
 
-    def put(self, source: FrameSource, overlays: OverlaySource | None = None) -> None:
+    def put(self, source: FrameSource, overlays: OverlaySource | None = None, states: States | None = None) -> None:
         meta = source.meta()
         self.sources[meta.series_key, meta.revision, meta.stack] = source
         if overlays is not None:
             self.overlays[meta.series_key, meta.revision, meta.stack] = overlays
+        if states is not None:
+            self.states[meta.series_key, meta.revision, meta.stack] = states
 
 
 def routes(shelf: Shelf) -> FastAPI:
@@ -158,6 +172,11 @@ def routes(shelf: Shelf) -> FastAPI:
     @app.get("/frames/{series}/{revision}/{stack}/overlays.json")
     def overlays(series: str, revision: str, stack: int) -> Response:
         return Response(encode_told(shelf.overlays[series, revision, stack]), media_type="application/json")
+
+    @app.get("/frames/{series}/{revision}/{stack}/presentations.json")
+    def presentations(series: str, revision: str, stack: int) -> Response:
+        told = encode_presentations(shelf.states[series, revision, stack])
+        return Response(told, media_type="application/json")
 
     @app.get("/frames/{series}/{revision}/{stack}/overlay/{sop}/{layer}/{axis}/{index}")
     def over(series: str, revision: str, stack: int, sop: str, layer: int, axis: int, index: int) -> Response:

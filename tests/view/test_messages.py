@@ -48,3 +48,10 @@ def test_what_is_no_request_is_told_so(request_: dict[str, Any]) -> None:
     assert answer["id"] == "x"
     assert answer["error"]
     assert "bytes" not in answer
+
+
+def test_presentation_states_are_answered_and_there_may_be_none() -> None:
+    request = {"id": "p", "kind": "presentations"}
+    assert Answers(scene.ct())(request)["bytes"] == b"[]"
+    states = scene.States({"label": "LUNG"})
+    assert Answers(scene.ct(), presentations=states)(request)["bytes"] == b'[{"label":"LUNG"}]'

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pacs_panel.model import Overlay
+from pacs_panel.model import Contour, Overlay
 from pacs_panel.view.image.viewer import ImageViewer
 from pacs_panel.view.overlay.source import ArrayOverlays
 from tests.view import scene
@@ -125,6 +125,54 @@ def test_contours_are_lines_and_a_dose_is_a_wash(page: Any, show: Show, transpor
     page.mouse.move(*over(page, "axial", 2, 21))
     assert readout(page)[1].startswith("LPS")
     assert grays(page, "axial")[21, 45, 0] == grays(page, "axial")[21, 45, 1]  # the image itself is as it was
+
+
+def test_contours_that_overlap_in_part_are_one_area(page: Any, show: Show, transport: str) -> None:
+    one, other, hole = (
+        np.array([(x, y), (x + size, y), (x + size, y + size), (x, y + size)], float)
+        for x, y, size in ((10, 10, 20), (20, 15, 20), (22, 18, 6))
+    )
+    both = [Contour(1, one, True, "add"), Contour(1, other, True, "add"), Contour(1, hole, True, "cut")]
+    either = [(2, part + np.array([40, 0]), True) for part in (one, other)]
+    regions = Overlay(scene.RT, "r", "structures", "Contours", scene.segments(2))
+    nothing = np.zeros(scene.ct_values().shape, np.uint8)
+    show(scene.ct(), transport=transport, overlays=ArrayOverlays({regions: nothing}, {(scene.RT, 12): both + either}))
+    drawn(page, "axial", 12)
+    alpha = [on_lines(page, *place)[3] for place in ((13, 13), (29, 28), (25, 25.5), (25, 21), (37, 32), (35, 12))]
+    assert alpha == [77, 77, 77, 0, 77, 0]
+    assert [on_lines(page, column, 21)[3] for column in (53, 65, 75)] == [77, 0, 77]
+    for (column, row), name in (((28, 27), ["Part 1"]), ((25, 21), []), ((65, 21), []), ((53, 21), ["Part 2"])):
+        page.mouse.move(*over(page, "axial", column, row))
+        assert [text for text in readout(page) if text.startswith("Part")] == name
+
+
+def test_what_belongs_to_one_time_is_drawn_at_that_time(page: Any, show: Show, transport: str) -> None:
+    labels = [np.zeros((8, 32, 32), np.uint8) for _ in range(2)]
+    labels[0][:, 4:10, 4:10], labels[1][:, 20:26, 20:26] = 1, 1
+    places = (((1,),), ((2,), (3,)))
+    seg = Overlay(scene.SEG, "s", "segmentation", "Moving", scene.segments(1), layers=2, places=places)
+    square = np.array([(14, 2), (20, 2), (20, 8), (14, 8)], float)
+    rt = Overlay(scene.RT, "r", "structures", "Once", scene.segments(1), places=(((2,),),))
+    lines = {(scene.RT, 4): [Contour(1, square, True, places=((2,),))]}
+    show(
+        scene.over_time(),
+        transport=transport,
+        overlays=ArrayOverlays({seg: labels, rt: np.zeros_like(labels[0])}, lines),
+    )
+    page.locator(f".card[data-sop='{scene.RT}'] .head input").check()
+    elsewhere = page.locator(".card .trouble", has_text="Does not belong to the images that are shown")
+    for time, shown in enumerate((None, labels[0], labels[1], labels[1], None)):
+        page.get_by_label("time", exact=True).fill(str(time))
+        painted(page, "axial", 4, str(time))
+        page.wait_for_selector(
+            f'canvas[data-over="axial"][data-painted^="4|"][data-painted$="|{time}"]', state="attached"
+        )
+        covers = page.locator("canvas[data-over=axial]")
+        assert covers.is_visible() == (shown is not None)
+        if shown is not None:
+            np.testing.assert_array_equal(boxes(page, "axial"), shown[4] > 0)
+        assert on_lines(page, 17, 5)[3] == (77 if time == 2 else 0)
+        assert elsewhere.count() == (shown is None) + (time != 2)
 
 
 def on_lines(page: Any, column: float, row: float) -> list[int]:

@@ -21,6 +21,7 @@ from pacs_panel.view.document.forms import form
 from pacs_panel.view.document.partners import Both, partners
 from pacs_panel.view.image.viewer import image_view
 from pacs_panel.view.overlay.stored import StackOverlays, StoredOverlay
+from pacs_panel.view.presentation import StackPresentations
 from pacs_panel.view.source import StoredFrames
 from pacs_panel.view.stack import HasRevision, stack_frames
 from pacs_panel.view.words import day, passport_facts, person
@@ -216,9 +217,11 @@ class SeriesPage(pn.viewable.Viewer):
         except PacsPanelError as error:
             building = found["state"] == "building"
             return _note({"state": "building"} if building else {"state": "error", "words": str(error)})
-        over = StackOverlays(self.archive, key, self.stack) if found["state"] == "shown" else None
+        built = found["state"] == "shown"
+        over = StackOverlays(self.archive, key, self.stack) if built else None
+        states = StackPresentations(self.archive, key, self.stack, found["name"]) if built else None
         fill: dict[str, Any] = {"sizing_mode": "stretch_both", "height": None, "min_height": 420, "margin": 0}
-        return image_view(source, "http", self.base, overlays=over, **fill)
+        return image_view(source, "http", self.base, overlays=over, presentations=states, **fill)
 
     def _details(self, found: Mapping[str, Any]) -> dict[str, Any]:
         if "row" not in found:

@@ -82,8 +82,10 @@ def _presentation(one: Any, _: str) -> Drawn:
         ("Shutter", ", ".join(one.shutters)),
         ("Layers", ", ".join(one.layers)),
     ]
+    where = "It can be chosen above the images that it refers to; what of it is not applied is told there."
     return facts, [
         *words("What", one.text),
+        *words("Where it is applied", where if one.images else ""),
         *table("Windows", ("Name", "Centre", "Width", "Function", "Images"), windows),
         *table("Figures", ("Shape", "Layer", "Points", "Filled"), drawn),
         *table("Texts", ("Text", "Layer"), [(label.text, label.layer) for label in one.labels]),

@@ -13,6 +13,7 @@ from typing import Any
 
 from pacs_panel.errors import NotFound, PacsPanelError
 from pacs_panel.view.overlay.source import OverlaySource, encode_contours, encode_plane, encode_told
+from pacs_panel.view.presentation import PresentationSource, encode_presentations
 from pacs_panel.view.source import FrameSource, encode
 
 MAX_PART = 2 << 20
@@ -22,6 +23,7 @@ NUMBERS: dict[str, tuple[str, ...]] = {
     "slice": ("level", "axis", "index"),
     "volume": ("level",),
     "overlays": (),
+    "presentations": (),
     "overlay": ("layer", "axis", "index"),
     "contours": ("index",),
 }
@@ -36,6 +38,7 @@ class Answers:
 
     source: FrameSource
     overlays: OverlaySource | None = None
+    presentations: PresentationSource | None = None
     _held: tuple[tuple[Any, ...], bytes] = field(default=((), b""), repr=False)
 
     def __call__(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,6 +64,7 @@ class Answers:
             "slice": lambda numbers, extra, _: self._plane(numbers, extra),
             "volume": lambda numbers, extra, _: self._volume(numbers, extra),
             "overlays": lambda *_: encode_told(self._over()),
+            "presentations": lambda *_: encode_presentations(self.presentations),
             "overlay": lambda numbers, _, sop: encode_plane(self._over().plane(sop, *numbers)),
             "contours": lambda numbers, _, sop: encode_contours(self._over().contours(sop, *numbers)),
         }

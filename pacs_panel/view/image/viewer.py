@@ -12,6 +12,7 @@ from panel.custom import JSComponent
 from pacs_panel.view.image.bundle import SOURCES, bundle
 from pacs_panel.view.image.messages import Answers
 from pacs_panel.view.overlay.source import OverlaySource
+from pacs_panel.view.presentation import PresentationSource
 from pacs_panel.view.source import FrameSource
 from pacs_panel.view.state import ViewState
 
@@ -19,7 +20,7 @@ Transport = Literal["http", "message"]
 
 
 STYLES = ("frame.css", "planes.css", "overlays.css")
-OF_ONE_STACK = ("index", "extra", "center", "width", "zoom", "colours", "speed")
+OF_ONE_STACK = ("index", "extra", "center", "width", "table", "zoom", "colours", "speed")
 _SIZE: dict[str, Any] = {"sizing_mode": "stretch_width", "height": 640}
 
 
@@ -32,7 +33,7 @@ class ImageViewer(JSComponent):
     scene = param.Dict(
         default={},
         doc="`meta` (a StackMeta as JSON), `look` (where to start), `transport`, `base` of the routes, and whether to "
-        "ask for `overlays`.",
+        "ask for `overlays` and for `presentations`.",
     )
 
     _esm = bundle()
@@ -53,10 +54,13 @@ class ImageView(pn.viewable.Viewer):
         What stands before ``/frames/…``, e.g. ``""`` or ``"/pacs"``.
     overlays : OverlaySource, optional
         What lies over the images; asked for once the first of them is painted.
+    presentations : PresentationSource, optional
+        Presentation states of the images; asked for then, too.
     """
 
     source = param.Parameter(doc="A FrameSource; a new one is shown at once.")
     overlays = param.Parameter(doc="An OverlaySource of the same stack.")
+    presentations = param.Parameter(doc="A PresentationSource of the same stack.")
     state: ViewState = param.ClassSelector(class_=ViewState, doc="What is looked at.")  # type: ignore[assignment]
     transport: Transport = param.Selector(default="http", objects=["http", "message"])  # type: ignore[assignment]
     base = param.String(default="")
@@ -65,7 +69,7 @@ class ImageView(pn.viewable.Viewer):
         layout = {name: params.pop(name) for name in list(params) if name not in type(self).param}
         super().__init__(source=source, state=state or ViewState(), **params)
         self._heard: dict[str, Any] = {}
-        self._answers = Answers(source, self.overlays)
+        self._answers = Answers(source, self.overlays, self.presentations)
         self._component = ImageViewer(scene=self._scene(), **(_SIZE | layout))
         self._component.on_msg(lambda event: self._hear(event.data))
         self.state.param.watch(self._tell, list(self.state.look()))
@@ -76,9 +80,9 @@ class ImageView(pn.viewable.Viewer):
             self._component.scene = self._scene()
         return self._component
 
-    @param.depends("source", "overlays", watch=True)
+    @param.depends("source", "overlays", "presentations", watch=True)
     def _show(self) -> None:
-        self._answers = Answers(self.source, self.overlays)
+        self._answers = Answers(self.source, self.overlays, self.presentations)
         self._component.scene = self._scene()
 
     def _scene(self) -> dict[str, Any]:
@@ -93,6 +97,7 @@ class ImageView(pn.viewable.Viewer):
             "transport": self.transport,
             "base": self.base,
             "overlays": self.overlays is not None,
+            "presentations": self.presentations is not None,
         }
 
     def _hear(self, message: Mapping[str, Any]) -> None:
@@ -119,6 +124,7 @@ def image_view(
     base: str = "",
     state: ViewState | None = None,
     overlays: OverlaySource | None = None,
+    presentations: PresentationSource | None = None,
     **layout: Any,
 ) -> ImageView:
     """Show a stack: three linked planes of a volume, or one image after the other.
@@ -126,7 +132,7 @@ def image_view(
     Parameters
     ----------
     source : FrameSource
-    transport, base, state, overlays
+    transport, base, state, overlays, presentations
         See `ImageView`; in a notebook the transport is ``"message"``.
     **layout
         Panel's own, e.g. ``height=800`` or ``sizing_mode="stretch_both"``.
@@ -135,4 +141,5 @@ def image_view(
     --------
     >>> image_view(ArrayFrames(array, meta), transport="message")  # doctest: +SKIP
     """
-    return ImageView(source, state=state, transport=transport, base=base, overlays=overlays, **layout)
+    over = {"overlays": overlays, "presentations": presentations}
+    return ImageView(source, state=state, transport=transport, base=base, **over, **layout)

@@ -30,7 +30,9 @@ export class Bar {
     this.overText = make("span");
     this.over.append(this.overText);
     const groups = [
-      ...(meta.samples === 1 ? [this.presets, this.colours] : []),
+      ...(meta.samples === 1 ? [this.presets] : []),
+      ...(viewer.states ? [viewer.states.select] : []),
+      ...(meta.samples === 1 ? [this.colours] : []),
       make("div", { class: "group", role: "group", "aria-label": "Left drag" }, ...this.tools),
       make("div", { class: "group", role: "group" }, ...(meta.samples === 1 ? [this.invert] : []), reset),
       viewer.cine.el,
@@ -45,6 +47,7 @@ export class Bar {
       make("div", { class: "tools" }, ...groups),
       this.extras.length ? make("div", { class: "extras" }, ...this.extras.map(({ el }) => el)) : "",
       this.makeVerdict(),
+      viewer.states?.words ?? "",
     );
   }
 
@@ -55,10 +58,11 @@ export class Bar {
   }
 
   makePresets() {
-    const { windows } = this.viewer.meta;
-    const name = ([, , words], n) => `${n < 9 ? `${n + 1}  ` : ""}${words || `Window ${n + 1}`}`;
+    const windows = this.viewer.presets;
+    const name = ({ name: words }, n) => `${n < 9 ? `${n + 1}  ` : ""}${words || `Window ${n + 1}`}`;
     const options = windows.map((window, n) => make("option", { value: n }, name(window, n)));
     options.push(make("option", { value: "auto" }, "0  Auto"), make("option", { value: "own", hidden: "" }, "Own window"));
+    options.push(make("option", { value: "state", hidden: "" }, "Of the state"));
     const select = make("select", { "aria-label": "Window preset", title: "Window preset (1 to 9, 0 is auto)" }, ...options);
     select.addEventListener("change", () => {
       this.viewer.preset(select.value === "auto" ? -1 : Number(select.value));
@@ -94,12 +98,13 @@ export class Bar {
   }
 
   update() {
-    const { look, tool, meta, auto } = this.viewer;
+    const { look, tool, auto, presets, states } = this.viewer;
     for (const made of this.tools) made.setAttribute("aria-pressed", made.dataset.tool === tool);
     for (const made of this.layouts) made.setAttribute("aria-pressed", made.dataset.layout === look.layout);
     this.invert.setAttribute("aria-pressed", look.invert);
-    const match = meta.windows.findIndex(([center, width]) => center === look.center && width === look.width);
-    this.presets.value = match >= 0 ? match : auto ? "auto" : "own";
+    const { center: c, width: w, table: t } = look;
+    const match = presets.findIndex(({ center, width, table }) => center === c && width === w && table === t);
+    this.presets.value = states?.voi() ? "state" : match >= 0 ? match : auto ? "auto" : "own";
     this.colours.value = look.colours === "hot" ? "hot" : look.invert ? "inverse" : "grey";
     for (const extra of this.extras) extra.update();
     this.viewer.cine.update();

@@ -2,6 +2,8 @@
 // those of the image; and lines and areas that are paths, in pixels of the screen, so that they are crisp at every zoom.
 import { make } from "./dom.js";
 
+const TOGETHER = { xor: "xor", add: "source-over", cut: "destination-out" };
+
 export class Cover {
   constructor(plane) {
     this.fills = make("canvas", { class: "fills", "data-over": plane, width: 1, height: 1, hidden: "" });
@@ -22,7 +24,7 @@ export class Cover {
   }
 
   // Each painter sets pixels (32-bit RGBA) of a plane; the first lies lowest. A shape is
-  // {path, area, opacity, colour}, in voxel edges: a line, and what is filled.
+  // {path, areas, opacity, colour}, in voxel edges: a line, and what is filled.
   draw(state, columns, rows, painters, shapes) {
     this.drawn = state;
     this.fills.hidden = !painters.length;
@@ -79,10 +81,11 @@ export class Cover {
       onScreen.addPath(path, toScreen);
       return onScreen;
     };
-    for (const { area, opacity, colour } of this.shapes) {
-      if (!area || !opacity) continue;
+    for (const { areas, opacity, colour } of this.shapes) {
+      if (!areas?.length || !opacity) continue;
       [context.fillStyle, context.globalAlpha] = [colour, opacity];
-      context.fill(placed(area), "evenodd");
+      if (areas.length === 1) context.fill(placed(areas[0].area), "evenodd");
+      else context.drawImage(this.joined(areas, colour, placed), 0, 0);
     }
     context.globalAlpha = 1;
     for (const { path, colour } of this.shapes) {
@@ -90,5 +93,17 @@ export class Cover {
       context.strokeStyle = colour;
       context.stroke(placed(path));
     }
+  }
+  // Areas that overlap, as one: drawn apart, so that where they do it is no less transparent.
+  joined(areas, colour, placed) {
+    this.draft ??= document.createElement("canvas");
+    [this.draft.width, this.draft.height] = [this.lines.width, this.lines.height];
+    const context = this.draft.getContext("2d");
+    context.fillStyle = colour;
+    for (const { how, area } of areas) {
+      context.globalCompositeOperation = TOGETHER[how];
+      context.fill(placed(area), "evenodd");
+    }
+    return this.draft;
   }
 }

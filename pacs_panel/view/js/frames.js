@@ -1,5 +1,5 @@
 // Where frames come from, and what lies over them. Two transports with the same methods, which give bytes:
-// slice(level, axis, index, extra), volume(level, extra), overlays(), overlay(sop, layer, axis, index), contours(sop, index).
+// slice(level, axis, index, extra), volume(level, extra), overlays(), overlay(sop, layer, axis, index), contours(sop, index), presentations().
 
 const NO_UID = "planes"; // what lies in the images themselves has no UID of its own
 
@@ -18,6 +18,10 @@ export class HttpFrames {
 
   overlays() {
     return this.get("overlays.json");
+  }
+
+  presentations() {
+    return this.get("presentations.json");
   }
 
   overlay(sop, layer, axis, index) {
@@ -64,6 +68,10 @@ export class MessageFrames {
 
   overlays() {
     return this.whole({ kind: "overlays" });
+  }
+
+  presentations() {
+    return this.whole({ kind: "presentations" });
   }
 
   overlay(sop, layer, axis, index) {

@@ -1,11 +1,33 @@
 // Stored values to grey, or to a colour map: the modality transform and the VOI window (PS3.3 C.11.1, C.11.2) in one step.
-import { OPAQUE, colourTable } from "./colours.js";
+import { OPAQUE, colourTable, rgba } from "./colours.js";
 
-// A function from a stored value to 0..255.
-export function grayOf(meta, { center, width, invert }) {
+// The presets in order: {name, center, width, table}; where it is a number, `table` is of the stack's VOI tables, and centre and
+// width are what the table spans.
+export function presetsOf({ windows, voi_tables }) {
+  const own = windows.map(([center, width, name]) => ({ name, center, width, table: null }));
+  for (const [table, { name, first, greys, place }] of [...voi_tables.entries()].reverse()) {
+    const width = bytesOf(greys).length;
+    own.splice(place, 0, { name, center: first + width / 2, width, table });
+  }
+  return own;
+}
+
+export function bytesOf(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+// A function from a stored value to 0..255. `table` is {first, greys} (C.11.2.1.1), `curve` what the window's function is.
+export function grayOf(meta, { center, width, invert, table, curve }) {
   const { slope, intercept } = meta;
   const flip = invert !== (meta.photometric === "MONOCHROME1");
-  const ramp = rampOf(meta, center, width);
+  if (table) {
+    const { first, greys } = table;
+    return (stored) => {
+      const place = Math.min(Math.max(Math.round(stored * slope + intercept) - first, 0), greys.length - 1);
+      return flip ? 255 - greys[place] : greys[place];
+    };
+  }
+  const ramp = rampOf(meta, center, width, curve ?? meta.voi_function);
   return (stored) => {
     const share = ramp(stored * slope + intercept);
     const level = share <= 0 ? 0 : share >= 1 ? 255 : Math.floor(share * 255 + 0.5);
@@ -14,9 +36,9 @@ export function grayOf(meta, { center, width, invert }) {
 }
 
 // LINEAR counts from half a value below the centre and spans width - 1 (C.11.2.1.2.1): right for whole numbers only.
-function rampOf(meta, center, width) {
-  if (meta.voi_function === "SIGMOID") return (value) => 1 / (1 + Math.exp((-4 * (value - center)) / width));
-  const whole = meta.voi_function === "LINEAR" && !meta.dtype.startsWith("float") && width > 1;
+function rampOf(meta, center, width, curve) {
+  if (curve === "SIGMOID") return (value) => 1 / (1 + Math.exp((-4 * (value - center)) / width));
+  const whole = curve === "LINEAR" && !meta.dtype.startsWith("float") && width > 1;
   const [middle, span] = whole ? [center - 0.5, width - 1] : [center, width];
   return (value) => (value - middle) / span + 0.5;
 }
@@ -27,8 +49,10 @@ export function painterOf(meta, window) {
   const gray = grayOf(meta, window);
   const [low, high] = meta.padding ?? [1, 0];
   const colours = colourTable(window.colours);
+  const extra = supplementOf(meta);
   const pixelOf = (stored) => {
     if (!(stored === stored) || (stored >= low && stored <= high)) return OPAQUE;
+    if (extra && stored >= extra.first) return extra.pixels[Math.min(stored - extra.first, extra.pixels.length - 1)];
     return colours[gray(stored)];
   };
   if (!/^u?int(8|16)$/.test(meta.dtype)) {
@@ -47,6 +71,14 @@ export function painterOf(meta, window) {
     const bits = new Unsigned(values.buffer, values.byteOffset, values.length);
     for (let i = 0; i < bits.length; i++) pixels[i] = table[bits[i]];
   };
+}
+
+// Colours of stored values from the first on, which no window changes (C.7.6.19); null where there are none.
+export function supplementOf({ supplemental }) {
+  if (!supplemental) return null;
+  const bytes = bytesOf(supplemental.colours);
+  const pixels = Uint32Array.from({ length: bytes.length / 3 }, (_, n) => rgba(bytes.subarray(3 * n, 3 * n + 3), 255));
+  return { first: supplemental.first, pixels };
 }
 
 // Samples of more than 8 bits are brought to 8 by the first window, or else by the range of their type.

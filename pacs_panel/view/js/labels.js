@@ -69,15 +69,21 @@ function findEdges(values, rows, columns) {
   return paths;
 }
 
-// By number, {path, area}: contours as they are given, in voxel centres, brought to voxel edges. Points are small crosses.
+// Contours as they are given, in voxel centres, brought to voxel edges: of each number and the places where it holds,
+// {number, places, path, areas}. Points are small crosses. Areas are {how, area}, put together in their order: all that are
+// "xor", as they are unless they say otherwise, are one path, for what lies inside an even number of those is outside.
 export function contourPaths(contours) {
   const found = new Map();
-  for (const { number, closed, points } of contours) {
-    if (!found.has(number)) found.set(number, { path: new Path2D(), area: new Path2D() });
-    const { path, area } = found.get(number);
-    for (const into of closed ? [path, area] : [path]) trace(into, points, closed);
+  for (const { number, closed, points, how = "xor", places = [] } of contours) {
+    const key = JSON.stringify([number, places]);
+    if (!found.has(key)) found.set(key, { number, places, path: new Path2D(), areas: [] });
+    const { path, areas } = found.get(key);
+    trace(path, points, closed);
+    if (!closed) continue;
+    if (how !== "xor" || areas.at(-1)?.how !== "xor") areas.push({ how, area: new Path2D() });
+    trace(areas.at(-1).area, points, closed);
   }
-  return found;
+  return [...found.values()];
 }
 
 function trace(path, points, closed) {
@@ -95,7 +101,14 @@ function trace(path, points, closed) {
 
 const probe = document.createElement("canvas").getContext("2d");
 
-// Whether a place, in voxel edges, is inside: of one number, what is inside an even number of contours is a hole.
-export function inside(area, [x, y]) {
-  return probe.isPointInPath(area, x, y, "evenodd");
+// Whether a place, in voxel edges, is inside the areas together.
+export function inside(areas, [x, y]) {
+  return areas.reduce((within, { how, area }) => {
+    const hit = probe.isPointInPath(area, x, y, "evenodd");
+    if (how === "xor") return within !== hit;
+    return how === "add" ? within || hit : within && !hit;
+  }, false);
 }
+
+// Whether something holds at a place along the extra dimensions. Where no places are named, it holds at all.
+export const holdsAt = (places, extra) => !places?.length || places.some((place) => place.every((at, which) => (extra[which] ?? at) === at));

@@ -1,5 +1,5 @@
 // What lies over the images: which overlays there are, which are shown and how, and their planes as they come.
-import { contourPaths, cssOf, edgesOf, fractionPainter, inside, isFractional, labelPainter } from "./labels.js";
+import { contourPaths, cssOf, edgesOf, fractionPainter, holdsAt, inside, isFractional, labelPainter } from "./labels.js";
 import { IN_PLANE } from "./matrix.js";
 import { OverlayPanel } from "./panel.js";
 import { Queue, Recent } from "./recent.js";
@@ -80,23 +80,25 @@ export class Overlays {
 
   // -- planes
 
-  // The parts of one overlay on one plane: {values, layer} or {contours}; null where one is not here yet.
-  parts(item, axis, index, ahead = false) {
-    const sop = item.sop_instance_uid;
-    const now = ahead ? null : this.holding(axis, index);
+  // The parts of one overlay on one plane, of what holds at a place along the extra dimensions: {values, layer} or
+  // {contours}; null where one is not here yet.
+  parts(item, axis, index, extra, ahead = false) {
+    const { name } = item;
+    const now = ahead ? null : this.holding(axis, index, extra);
     if (item.kind === "structures" && axis === 0) {
-      const found = this.get(`${sop}|contours|${index}`, now, () => this.loadContours(sop, index));
-      return found && [{ contours: found.paths }].filter(({ contours }) => contours);
+      const found = this.get(`${name}|contours|${index}`, now, () => this.loadContours(name, index));
+      return found && [{ contours: (found.paths ?? []).filter(({ places }) => holdsAt(places, extra)) }];
     }
-    const layers = layersOf(item).map((layer) => {
-      const values = this.get(`${sop}|${layer}|${axis}|${index}`, now, () => this.loadPlane(sop, layer, axis, index));
+    const layers = layersOf(item, extra).map((layer) => {
+      const values = this.get(`${name}|${layer}|${axis}|${index}`, now, () => this.loadPlane(name, layer, axis, index));
       return values && { values, layer };
     });
     return layers.every(Boolean) ? layers.filter(({ values }) => values !== NOTHING) : null;
   }
 
-  holding(axis, index) {
-    if (this.now[axis]?.index !== index) this.now[axis] = { index, found: new Map() };
+  holding(axis, index, extra) {
+    const place = [index, ...extra].join();
+    if (this.now[axis]?.place !== place) this.now[axis] = { place, found: new Map() };
     return this.now[axis].found;
   }
 
@@ -107,8 +109,8 @@ export class Overlays {
     return found;
   }
 
-  async loadPlane(sop, layer, axis, index) {
-    const bytes = await this.frames.overlay(sop, layer, axis, index);
+  async loadPlane(name, layer, axis, index) {
+    const bytes = await this.frames.overlay(name, layer, axis, index);
     if (!bytes.byteLength) return NOTHING;
     const [rows, columns] = this.sizeOf(axis);
     const Kind = NUMBERS[bytes.byteLength / (rows * columns)];
@@ -116,8 +118,8 @@ export class Overlays {
     return new Kind(bytes);
   }
 
-  async loadContours(sop, index) {
-    const bytes = await this.frames.contours(sop, index);
+  async loadContours(name, index) {
+    const bytes = await this.frames.contours(name, index);
     const paths = contourPaths(JSON.parse(new TextDecoder().decode(bytes)));
     return { paths, byteLength: 4 * bytes.byteLength + 1 };
   }
@@ -131,8 +133,7 @@ export class Overlays {
 
   // What cannot be had is told beside its name, not only left out.
   fail(key) {
-    const sop = key.split("|")[0];
-    const item = this.list.find(({ sop_instance_uid }) => sop_instance_uid === sop);
+    const item = this.list.find(({ name }) => name === key.split("|")[0]);
     this.failures.add(key);
     item.failed = true;
     this.panel.update();
@@ -146,15 +147,25 @@ export class Overlays {
     const { painted, cover, axis } = pane;
     if (!painted || !this.list.length) return;
     const shown = this.shown();
-    const found = shown.map((item) => [item, this.parts(item, axis, painted.index)]);
+    const found = shown.map((item) => [item, this.parts(item, axis, painted.index, painted.extra)]);
     const here = found.filter(([, parts]) => parts);
     const whole = here.length === shown.length;
-    const state = [painted.index, this.version, here.length, whole].join("|");
+    const what = `${painted.index}|${this.version}|${painted.extra.join()}`;
+    const state = [what, here.length, whole].join("|");
     if (cover.drawn !== state) {
-      if (here.length) this.compose(pane, here, whole ? `${painted.index}|${this.version}` : "", state);
+      if (here.length) this.compose(pane, here, whole ? what : "", state);
       else cover.clear();
     }
+    this.note(painted.extra);
     if (whole && axis === 0) this.ahead(pane, shown);
+  }
+
+  // What holds elsewhere only is said to, beside its name.
+  note(extra) {
+    for (const item of this.list) item.elsewhere = item.places.length > 0 && !item.places.some((places) => holdsAt(places, extra));
+    if (this.noted === extra.join()) return;
+    this.noted = extra.join();
+    this.panel.update();
   }
 
   compose(pane, here, name, state) {
@@ -171,7 +182,7 @@ export class Overlays {
     if (heading.which !== null) return;
     for (let step = 1; step <= NEIGHBOURS; step++) {
       const next = look.index[0] + step * heading.by;
-      if (next >= 0 && next < this.meta.shape[0]) for (const item of shown) this.parts(item, 0, next, true);
+      if (next >= 0 && next < this.meta.shape[0]) for (const item of shown) this.parts(item, 0, next, look.extra, true);
     }
   }
 
@@ -182,7 +193,7 @@ export class Overlays {
     const columns = this.meta.shape[columnAxis];
     const pixel = index[rowAxis] * columns + index[columnAxis];
     return this.shown().flatMap((item) => {
-      const parts = this.parts(item, pane.axis, index[pane.axis]) ?? [];
+      const parts = this.parts(item, pane.axis, index[pane.axis], pane.painted.extra) ?? [];
       return parts.flatMap((part) => wordsOfPart(item, part, pixel, place));
     });
   }
@@ -192,37 +203,41 @@ export class Overlays {
   }
 }
 
-// The layers that are asked for; of fractions only those that are shown.
-function layersOf(item) {
-  const all = Array.from({ length: item.layers }, (_, layer) => layer);
-  return isFractional(item) ? all.filter((layer) => !item.hidden.has(item.segments[layer]?.number)) : all;
+// The layers that are asked for: those that hold at a place; of fractions only those that are shown.
+function layersOf(item, extra) {
+  const all = Array.from({ length: item.layers }, (_, layer) => layer).filter((layer) => holdsAt(item.places[layer], extra));
+  return isFractional(item) ? all.filter((layer) => !item.hidden.has(segmentOf(item, layer)?.number)) : all;
+}
+
+// The segment of a layer of fractions: where those hold at some places only, each place has a layer of each segment.
+function segmentOf({ segments }, layer) {
+  return segments[layer % segments.length];
 }
 
 function painterOfPart(item, { values, layer, contours }) {
   if (item.kind === "dose") return washPainter(values, item);
   if (contours || item.style === "outline" || item.opacity === 0) return null;
-  return values instanceof Float32Array ? fractionPainter(values, item, item.segments[layer]) : labelPainter(values, item);
+  return values instanceof Float32Array ? fractionPainter(values, item, segmentOf(item, layer)) : labelPainter(values, item);
 }
 
 function linesOfPart(item, { values, contours }, rows, columns) {
   if (item.kind === "dose" || values instanceof Float32Array) return [];
   const outlined = item.style !== "fill";
   if (!contours && !outlined) return [];
-  const paths = contours ?? edgesOf(values, rows, columns);
   const opacity = item.style === "outline" ? 0 : item.opacity;
-  const drawn = item.segments.filter(({ number }) => paths.has(number) && !item.hidden.has(number));
-  return drawn.map(({ number, colour }) => {
-    const { path, area } = contours ? paths.get(number) : { path: paths.get(number) };
-    return { path: outlined ? path : null, area, opacity, colour: cssOf(colour) };
+  const shapes = contours ?? [...edgesOf(values, rows, columns)].map(([number, path]) => ({ number, path, areas: [] }));
+  return item.segments.flatMap(({ number, colour }) => {
+    const own = item.hidden.has(number) ? [] : shapes.filter((shape) => shape.number === number);
+    return own.map(({ path, areas }) => ({ path: outlined ? path : null, areas, opacity, colour: cssOf(colour) }));
   });
 }
 
 function wordsOfPart(item, { values, layer, contours }, pixel, place) {
   if (item.kind === "dose") return values[pixel] === values[pixel] ? [doseText(values[pixel], item.unit)] : [];
   const segments = item.segments.filter(({ number }) => !item.hidden.has(number));
-  if (contours) return segments.filter(({ number }) => contours.has(number) && inside(contours.get(number).area, place)).map(nameOf);
+  if (contours) return segments.filter(({ number }) => contours.some((one) => one.number === number && inside(one.areas, place))).map(nameOf);
   if (values instanceof Float32Array) {
-    const segment = item.segments[layer];
+    const segment = segmentOf(item, layer);
     const seen = segment && !item.hidden.has(segment.number) && values[pixel] > 0;
     return seen ? [`${nameOf(segment)} ${Number(values[pixel].toPrecision(3))}`] : [];
   }

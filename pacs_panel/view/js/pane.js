@@ -1,6 +1,7 @@
 // One plane: its image, and over it the crosshair, the edges' letters, the scale and what is shown.
 import { Cover } from "./cover.js";
-import { make, makeSvg, minus } from "./dom.js";
+import { make, makeSvg } from "./dom.js";
+import { Marks } from "./marks.js";
 import { apply, invert, lpsOf, multiply, planeFrame } from "./matrix.js";
 
 const GAP = 14; // px left free about the crosshair's centre
@@ -14,8 +15,11 @@ export class Pane {
     this.canvas = make("canvas", { "data-plane": view.name, width: 1, height: 1 });
     this.context = this.canvas.getContext("2d", { alpha: false, willReadFrequently: true });
     this.cover = new Cover(view.name);
+    this.marks = new Marks();
     const cuts = (axis) => views.find((other) => other.axis === axis)?.name ?? "";
     this.lines = [this.frame.columnAxis, this.frame.rowAxis].map((axis) => makeSvg("path", { "data-cuts": cuts(axis) }));
+    this.own = view;
+    this.edges = make("div", { class: "edges" }, ...edgesOfView(view));
     this.place = make("span", { class: "place" });
     this.slice = make("span", { class: "slice" });
     this.coarse = make("span", { class: "coarse" });
@@ -25,17 +29,26 @@ export class Pane {
     this.note = make("div", { class: "note", role: "status" });
     this.el = make(
       "section",
-      { class: "pane", "data-plane": view.name, "data-axis": view.axis, "aria-label": `${view.name} plane` },
+      { class: "pane", "data-plane": view.name, "data-axis": view.axis, "aria-label": view.name === "image" ? nounOf(meta) : `${view.name} plane` },
       this.canvas,
+      this.marks.shutter,
       this.cover.fills,
       this.cover.lines,
+      this.marks.el,
       makeSvg("svg", { class: "cross", "aria-hidden": "true" }, ...this.lines),
-      ...Object.entries(view.labels).map(([edge, text]) => make("span", { class: `edge ${edge}` }, text)),
-      make("div", { class: "corner heading" }, make("b", {}, view.name), this.slice, this.place, this.coarse),
+      this.edges,
+      make("div", { class: "corner heading" }, make("b", {}, view.name === "image" ? nounOf(meta) : view.name), this.slice, this.place, this.coarse),
       this.window,
       this.scale,
       this.note,
     );
+  }
+
+  // Draw as another view says: {transpose, flip_rows, flip_columns, spacing, labels}; as its own does where there is none.
+  turn(view) {
+    this.view = { ...this.own, ...view };
+    this.frame = planeFrame(this.meta, this.view);
+    this.edges.replaceChildren(...edgesOfView(this.view));
   }
 
   // Paint a plane that the store gave, unless it is there already. The canvas has the plane's own pixels; its transform
@@ -75,9 +88,11 @@ export class Pane {
       const [rows, columns] = this.painted.factors;
       const matrix = multiply(this.toScreen, [columns, 0, 0, rows, 0, 0]);
       this.canvas.style.transform = `matrix(${matrix.join(",")})`;
-      this.canvas.classList.toggle("large", scale * Math.min(...this.view.spacing) > 12 * columns);
+      const large = scale * Math.min(...this.view.spacing) > 12 * columns;
+      this.canvas.classList.toggle("large", large || this.meta.supplemental !== null);
     }
     this.cover.arrange(this.toScreen, this.size);
+    this.marks.arrange(this.toScreen, this.size);
     this.cross(index);
     this.measure(width);
     this.place.textContent = this.placeText(index);
@@ -94,7 +109,8 @@ export class Pane {
     const { rowAxis, columnAxis } = this.frame;
     const whole = `${this.meta.shape[columnAxis]} \u00d7 ${this.meta.shape[rowAxis]}`;
     const less = level > 0 && level === finest;
-    this.coarse.textContent = less ? `1/${Math.max(...factors)} resolution: ${columns} \u00d7 ${rows} of ${whole}` : "";
+    const share = Number(Math.max(...factors).toPrecision(4)); // need not be whole where a level is an image of its own
+    this.coarse.textContent = less ? `1/${share} resolution: ${columns} \u00d7 ${rows} of ${whole}` : "";
   }
 
   centre(index) {
@@ -132,4 +148,13 @@ export class Pane {
     if (!lps || k === undefined) return "";
     return `${LETTERS[k][lps[k] >= 0 ? 0 : 1]}\u2009${Math.abs(lps[k]).toFixed(1)} mm`;
   }
+}
+
+// What one of images is called that have no place in the patient.
+function nounOf({ slices_are }) {
+  return slices_are === "frame" ? "frame" : "image";
+}
+
+function edgesOfView({ labels }) {
+  return Object.entries(labels).map(([edge, text]) => make("span", { class: `edge ${edge}` }, text));
 }

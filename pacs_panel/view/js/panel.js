@@ -141,7 +141,8 @@ class Card {
     this.opacity.value = item.opacity;
     this.opacityText.textContent = `${Math.round(item.opacity * 100)} %`;
     if (this.style) this.style.value = item.style;
-    this.trouble.textContent = item.failed ? "Part of it could not be loaded, and is not drawn." : "";
+    const { failed, elsewhere } = item;
+    this.trouble.textContent = failed ? "Part of it could not be loaded, and is not drawn." : elsewhere ? "Does not belong to the images that are shown." : "";
     if (item.kind === "dose") this.updateDose();
     const listed = new Set(this.listed());
     for (const row of this.rows) {

@@ -46,7 +46,7 @@ export class Store {
     return this.meta.samples * ARRAYS[this.meta.dtype].BYTES_PER_ELEMENT;
   }
 
-  // The index on a coarser level.
+  // The index on a coarser level, which may span a fraction of a voxel more or less than the finest.
   at(level, axis, index) {
     const { shape, factors } = this.meta.levels[level];
     return Math.min(Math.floor(index / factors[axis]), shape[axis] - 1);

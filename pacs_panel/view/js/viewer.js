@@ -3,12 +3,13 @@ import { Bar } from "./bar.js";
 import { Cine } from "./cine.js";
 import { make, minus } from "./dom.js";
 import { HttpFrames, MessageFrames } from "./frames.js";
-import { painterOf, tidy, windowOf } from "./gray.js";
+import { bytesOf, painterOf, presetsOf, supplementOf, tidy, windowOf } from "./gray.js";
 import { keyed } from "./keys.js";
 import { indexAt } from "./matrix.js";
 import { Overlays } from "./overlays.js";
 import { Pane } from "./pane.js";
 import { listen } from "./pointer.js";
+import { Presentations } from "./presentations.js";
 import { Readout } from "./readout.js";
 import { Store } from "./store.js";
 
@@ -20,19 +21,24 @@ const FLAT = { name: "image", axis: 0, flip_rows: false, flip_columns: false, tr
 
 class Viewer {
   constructor(model) {
-    const { meta, look, transport, base } = model.scene;
+    const { look, transport, base } = model.scene;
+    const meta = drawnOf(model.scene.meta);
     Object.assign(this, { model, meta, tool: meta.samples === 1 ? "window" : "pan", auto: false, timers: {} });
     const frames = transport === "message" ? new MessageFrames(model) : new HttpFrames(base, meta);
     this.store = new Store(frames, meta, { arrived: (axis, index) => this.arrived(axis, index), failed: (error) => this.fail(error) });
     const views = meta.views.length ? meta.views : [{ ...FLAT, spacing: meta.spacing.slice(1) }];
     this.linked = views.length > 1;
     this.panes = views.map((view) => new Pane(meta, view, views));
+    this.presets = presetsOf(meta);
+    this.supplement = supplementOf(meta);
+    this.tables = meta.voi_tables.map(({ name, first, greys }) => ({ name, first, greys: bytesOf(greys) }));
     this.look = this.start(look);
     this.active = this.panes[0];
     this.heading = { which: null, by: 1 }; // along slices, or along an extra dimension; and which way
     this.cine = new Cine(this);
     this.readout = new Readout(this);
     this.overlays = model.scene.overlays ? new Overlays(this, frames) : null;
+    this.states = model.scene.presentations ? new Presentations(this, frames) : null;
     this.bar = new Bar(this);
     this.el = this.build();
     this.hear = (message) => message?.look && this.adopt(message.look);
@@ -43,8 +49,8 @@ class Viewer {
   }
 
   start(look) {
-    const { shape, dimensions, windows } = this.meta;
-    const [center, width] = windows[0] ?? [null, null];
+    const { shape, dimensions } = this.meta;
+    const { center, width, table } = this.presets[0] ?? { center: null, width: null, table: null };
     const within = (at, size) => Math.min(Math.max(at, 0), size - 1);
     return {
       colours: "grey",
@@ -54,6 +60,7 @@ class Viewer {
       extra: dimensions.map(({ values }, which) => within(look.extra[which] ?? 0, values.length)),
       center: look.width ? look.center : center,
       width: look.width ?? width,
+      table: look.width ? (this.tables[look.table] ? look.table : null) : table,
       layout: this.panes.some(({ name }) => name === look.layout) ? look.layout : "planes",
     };
   }
@@ -73,10 +80,12 @@ class Viewer {
 
   update() {
     const { look, linked, panes } = this;
+    this.states?.follow();
     this.el.dataset.layout = linked ? look.layout : "image";
     for (const pane of panes) pane.el.classList.toggle("shown", this.shows(pane));
     for (const pane of panes) if (this.shows(pane)) this.draw(pane);
     this.bar.update();
+    this.states?.update();
     this.tellPage();
     this.readout.again();
   }
@@ -113,6 +122,8 @@ class Viewer {
     pane.arrange(this.look);
     this.overlays?.load();
     this.overlays?.draw(pane);
+    this.states?.load();
+    this.states?.draw(pane);
     if (this.meta.shape[0] === 1) return;
     if (this.heading.which === null) this.store.fill(this.look.extra);
     else this.later("fill", QUIET, () => this.store.fill(this.look.extra));
@@ -144,22 +155,37 @@ class Viewer {
   // The painter changes with the window only, so that a pane can tell whether it is painted already.
   painter() {
     const { center, width, invert, colours } = this.look;
-    const key = [center, width, invert, colours].join();
+    const voi = this.voi();
+    const key = [center, width, invert, colours, voi.key].join();
     if (this.painterKey !== key) {
       this.painterKey = key;
-      this.lastPainter = painterOf(this.meta, this.look);
+      this.lastPainter = painterOf(this.meta, { ...this.look, ...voi });
     }
     return this.lastPainter;
   }
 
+  // Which table, if any, and which function make greys of values.
+  voi() {
+    const { table } = this.look;
+    return this.states?.voi() ?? { key: table, table: table === null ? null : this.tables[table], curve: this.meta.voi_function };
+  }
+
+  // Which image of the stack a plane of axis 0 is.
+  planeNumber(slice, extra) {
+    const position = extra.reduce((number, at, n) => number * this.meta.dimensions[n].values.length + at, 0);
+    return position * this.meta.shape[0] + slice;
+  }
+
   useAuto(values) {
-    Object.assign(this.look, windowOf(this.meta, values));
+    Object.assign(this.look, windowOf(this.meta, values), { table: null });
     this.auto = true;
   }
 
   windowText() {
     const { center, width, zoom } = this.look;
-    const window = this.meta.samples === 1 && width !== null ? `C ${minus(center)}  W ${width}  ` : "";
+    const { table } = this.voi();
+    const shown = table ? `Table ${table.name}  ` : `C ${minus(center)}  W ${width}  `;
+    const window = this.meta.samples === 1 && width !== null ? shown : "";
     return `${window}\u00d7${zoom.toFixed(zoom < 10 ? 2 : 1)}`;
   }
 
@@ -198,6 +224,10 @@ class Viewer {
   }
 
   adopt(look) {
+    if ("width" in look || "center" in look) {
+      look = { table: null, ...look };
+      this.states?.leave();
+    }
     this.look = this.start({ ...this.look, ...look });
     this.update();
   }
@@ -232,14 +262,18 @@ class Viewer {
   windowBy(from, dx, dy) {
     const width = Math.max(from.width * Math.exp(dx / 250), this.meta.dtype.startsWith("float") ? 1e-6 : 1);
     this.auto = false;
-    this.set({ width: tidy(width, width), center: tidy(from.center + (dy * from.width) / 300, width) });
+    this.useWindow({ width: tidy(width, width), center: tidy(from.center + (dy * from.width) / 300, width) });
   }
 
   preset(which) {
-    const { windows } = this.meta;
     this.auto = which < 0;
-    if (windows[which]) this.set({ center: windows[which][0], width: windows[which][1] });
-    else if (this.auto && this.active.painted) this.set(windowOf(this.meta, this.active.painted.values));
+    if (this.presets[which]) this.useWindow(this.presets[which]);
+    else if (this.auto && this.active.painted) this.useWindow(windowOf(this.meta, this.active.painted.values));
+  }
+
+  useWindow({ center, width, table = null }) {
+    this.states?.leave();
+    this.set({ center, width, table });
   }
 
   panBy(pane, dx, dy) {
@@ -267,9 +301,10 @@ class Viewer {
   }
 
   reset() {
+    this.states?.choose(null);
     for (const pane of this.panes) pane.pan = [0, 0];
     Object.assign(this.look, { zoom: 1, invert: false, colours: "grey" });
-    if (this.meta.samples === 1) this.preset(this.meta.windows.length ? 0 : -1);
+    if (this.meta.samples === 1) this.preset(this.presets.length ? 0 : -1);
     else this.set({});
   }
 
@@ -305,6 +340,11 @@ class Viewer {
     this.overlays?.close();
     this.store.close();
   }
+}
+
+// A mean of values of which some stand for colours would be of another colour, so coarser levels are never drawn of those.
+function drawnOf(meta) {
+  return meta.supplemental ? { ...meta, levels: meta.levels.slice(0, 1) } : meta;
 }
 
 export function render({ model }) {

@@ -8,22 +8,25 @@ are cut as those of a `FrameSource`: axis 0 gives ``(row, column)``, axis 1 ``(s
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from pacs_panel.errors import BadPixels, NotFound
-from pacs_panel.model import Overlay
+from pacs_panel.model import Contour, Overlay
 
-Contour = tuple[int, np.ndarray, bool]
 DTYPES = ("uint8", "uint16", "float32")  # told apart by their size
 
 
 @runtime_checkable
 class OverlaySource(Protocol):
-    """Overlays of one stack. It is read from several threads at once, and gives arrays that nobody writes to."""
+    """Overlays of one stack. It is read from several threads at once, and gives arrays that nobody writes to.
+
+    Each is asked for by its SOP Instance UID, or by its `name`: then what another version of the object says is never
+    given for it.
+    """
 
     def overlays(self) -> tuple[Overlay, ...]:
         """What there is."""
@@ -45,7 +48,8 @@ class OverlaySource(Protocol):
         -------
         ndarray
             Segment numbers as uint8 or uint16, 0 for nothing. float32 for a dose, in the overlay's unit, NaN outside
-            its grid; and for a fractional segmentation, 0 to 1, whose layer ``i`` is the segment ``segments[i]``.
+            its grid; and for a fractional segmentation, 0 to 1, whose layer ``i`` is the segment ``segments[i]``, and
+            where layers hold at some places only, the segment of the remainder of ``i``.
 
         Raises
         ------
@@ -54,10 +58,10 @@ class OverlaySource(Protocol):
         ...
 
     def contours(self, sop_instance_uid: str, index: int) -> list[Contour]:
-        """The contours on one plane of axis 0, as ``(number, points, closed)``.
+        """The contours on one plane of axis 0.
 
-        ``points`` is ``(n, 2)``: column and row, voxel centres at whole numbers. Of one number, what lies inside an
-        even number of contours is outside (PS3.3 §C.8.8.6.3).
+        Those of one number that hold at the same places make one area in their order, as `Contour.how` tells. A plain
+        ``(number, points, closed)`` does, too.
         """
         ...
 
@@ -66,13 +70,24 @@ class OverlaySource(Protocol):
         ...
 
 
+def name(overlay: Overlay) -> str:
+    """What an overlay is asked for by: its SOP Instance UID, and which version of the object."""
+    return f"{overlay.sop_instance_uid}@{overlay.version}" if overlay.version else overlay.sop_instance_uid
+
+
+def parted(name: str) -> tuple[str, str]:
+    """SOP Instance UID and version out of a `name`, or out of the UID alone."""
+    uid, _, version = name.partition("@")
+    return uid, version
+
+
 def told(source: OverlaySource) -> list[dict[str, Any]]:
-    """The overlays as plain JSON types, each with its ``peak``."""
-    return [asdict(one) | {"peak": _peak(source, one)} for one in source.overlays()]
+    """The overlays as plain JSON types, each with its ``name`` and ``peak``."""
+    return [asdict(one) | {"name": name(one), "peak": _peak(source, one)} for one in source.overlays()]
 
 
 def _peak(source: OverlaySource, overlay: Overlay) -> float | None:
-    return source.peak(overlay.sop_instance_uid) if overlay.kind == "dose" else None
+    return source.peak(name(overlay)) if overlay.kind == "dose" else None
 
 
 def encode_told(source: OverlaySource) -> bytes:
@@ -80,14 +95,15 @@ def encode_told(source: OverlaySource) -> bytes:
     return _json(told(source))
 
 
-def encode_contours(contours: Sequence[Contour]) -> bytes:
-    """Contours as they travel: ``[{"number": 1, "closed": true, "points": [[column, row], …]}, …]``."""
-    return _json(
-        [
-            {"number": number, "closed": closed, "points": np.round(points, 3).tolist()}
-            for number, points, closed in contours
-        ]
-    )
+def encode_contours(contours: Iterable[Contour | tuple[int, np.ndarray, bool]]) -> bytes:
+    """Contours as they travel: fields of `Contour` by their names, points as ``[[column, row], …]``."""
+    return _json([_contour(Contour(*one)) for one in contours])
+
+
+def _contour(one: Contour) -> dict[str, Any]:
+    """As plain JSON types; what says nothing is left out."""
+    made = {"number": one.number, "closed": one.closed, "points": np.round(one.points, 3).tolist()}
+    return made | ({} if one.how == "xor" else {"how": one.how}) | ({"places": one.places} if one.places else {})
 
 
 def encode_plane(plane: np.ndarray) -> bytes:
@@ -123,7 +139,7 @@ class ArrayOverlays:
     """
 
     arrays: Mapping[Overlay, np.ndarray | Sequence[np.ndarray]]
-    lines: Mapping[tuple[str, int], Sequence[Contour]] = field(default_factory=dict)
+    lines: Mapping[tuple[str, int], Sequence[Contour | tuple[int, np.ndarray, bool]]] = field(default_factory=dict)
 
     def overlays(self) -> tuple[Overlay, ...]:
         """What there is."""
@@ -140,7 +156,7 @@ class ArrayOverlays:
 
     def contours(self, sop_instance_uid: str, index: int) -> list[Contour]:
         """The contours on one plane; see `OverlaySource.contours`."""
-        return list(self.lines.get((sop_instance_uid, index), ()))
+        return [Contour(*one) for one in self.lines.get((parted(sop_instance_uid)[0], index), ())]
 
     def peak(self, sop_instance_uid: str) -> float | None:
         """The largest value of any layer."""
@@ -148,6 +164,6 @@ class ArrayOverlays:
 
     def _layers(self, sop_instance_uid: str) -> Sequence[np.ndarray]:
         for overlay, arrays in self.arrays.items():
-            if overlay.sop_instance_uid == sop_instance_uid:
+            if sop_instance_uid in (overlay.sop_instance_uid, name(overlay)):
                 return [arrays] if isinstance(arrays, np.ndarray) else arrays
         raise NotFound(f"there is no overlay {sop_instance_uid} here")

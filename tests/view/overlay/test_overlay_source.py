@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pacs_panel.errors import BadPixels, NotFound
-from pacs_panel.model import Overlay
+from pacs_panel.model import Contour, Overlay, Revision
 from pacs_panel.view.image.messages import Answers
 from pacs_panel.view.overlay.source import OverlaySource, encode_contours, encode_plane, encode_told
 from pacs_panel.view.overlay.stored import StackOverlays
@@ -45,6 +46,8 @@ def test_a_plane_travels_as_small_as_it_can() -> None:
 def test_contours_travel_with_thousandths_of_a_pixel() -> None:
     told = json.loads(encode_contours([(7, np.array([[1.23456, 2.0], [3.0, 4.0]]), False)]))
     assert told == [{"number": 7, "closed": False, "points": [[1.235, 2.0], [3.0, 4.0]]}]
+    [told] = json.loads(encode_contours([Contour(7, np.array([[1.0, 2.0]]), True, "cut", ((3,), (4,)))]))
+    assert told == {"number": 7, "points": [[1.0, 2.0]], "closed": True, "how": "cut", "places": [[3], [4]]}
 
 
 def test_they_are_answered_by_message() -> None:
@@ -66,26 +69,33 @@ class Archive:
     def __init__(self) -> None:
         self.source = scene.box_overlays()
         self.asked: list[tuple[object, ...]] = []
+        self.newest = "rev1"
+        self.version = ""
+
+    def revision(self, uid: str) -> Revision:
+        return Revision(uid, self.newest, "", "regular", ())
 
     def overlays(self, uid: str, stack: int | None = None) -> tuple[Overlay, ...]:
         self.asked.append((uid, stack))
-        return self.source.overlays()
+        return tuple(replace(one, version=self.version) for one in self.source.overlays())
 
     def overlay(self, uid: str, sop_instance_uid: str, stack: int | None = None) -> Archive.Opened:
         self.asked.append((uid, sop_instance_uid, stack))
-        return self.Opened(self.source, sop_instance_uid)
+        return self.Opened(self.source, sop_instance_uid, self.version)
 
     class Opened:
         """One of them."""
 
-        def __init__(self, source: OverlaySource, sop: str) -> None:
+        def __init__(self, source: OverlaySource, sop: str, version: str) -> None:
             self.source, self.sop = source, sop
             self.peak = source.peak(sop)
+            known = {one.sop_instance_uid: one for one in source.overlays()}
+            self.overlay = replace(known[sop], version=version)
 
         def plane(self, layer: int, axis: int, index: int) -> np.ndarray:
             return self.source.plane(self.sop, layer, axis, index)
 
-        def contours(self, index: int) -> list[tuple[int, np.ndarray, bool]]:
+        def contours(self, index: int) -> list[Contour]:
             return self.source.contours(self.sop, index)
 
 
@@ -97,3 +107,33 @@ def test_an_archive_is_asked_each_time() -> None:
     assert source.plane(scene.SEG, 1, 0, 12).max() == 2
     assert len(source.contours(scene.RT, 12)) == 3
     assert archive.asked == [("key", 2), ("key", scene.DOSE, 2), ("key", scene.SEG, 2), ("key", scene.RT, 2)]
+
+
+REQUESTS = (
+    {"id": "1", "kind": "overlays"},
+    {"id": "2", "kind": "overlay", "sop": scene.SEG, "layer": 0, "axis": 0, "index": 12},
+    {"id": "3", "kind": "contours", "sop": scene.RT, "index": 12},
+)
+
+
+def test_over_images_of_another_revision_nothing_is_drawn() -> None:
+    archive, frames = Archive(), scene.ct()
+    answers = Answers(frames, StackOverlays(archive, "series", 0, frames.meta().revision))
+    assert not any("error" in answers(request) for request in REQUESTS)
+    archive.newest = "rev2"  # an image was added: slice 12 may be another one
+    assert all("another revision" in answers(request)["error"] for request in REQUESTS)
+    with pytest.raises(NotFound, match="another revision"):
+        StackOverlays(archive, "series", 0, "rev1").peak(scene.DOSE)
+    assert "error" not in Answers(frames, StackOverlays(archive, "series", 0))(REQUESTS[1])
+
+
+def test_another_version_of_an_object_is_not_drawn_under_the_names_of_the_one_that_was_told() -> None:
+    archive = Archive()
+    archive.version = "old"
+    answers = Answers(scene.ct(), StackOverlays(archive, "series", 0, "rev1"))
+    names = [one["name"] for one in json.loads(answers(REQUESTS[0])["bytes"])]
+    assert names == [f"{uid}@old" for uid in (scene.SEG, scene.RT, scene.DOSE)]
+    asked = [{**REQUESTS[1], "sop": names[0]}, {**REQUESTS[2], "sop": names[1]}]
+    assert not any("error" in answers(request) for request in asked)
+    archive.version = "new"
+    assert all("another one by now" in answers(request)["error"] for request in asked)
