@@ -53,7 +53,7 @@ def where(criteria: Criteria, at: Level) -> ColumnElement[bool]:
     below: list[Criterion] = []
     for criterion in criteria.wanted:
         if depth(criterion.attribute.level) <= depth(at):
-            clauses.append(_criterion(criterion, at))
+            clauses.append(criterion_holds(criterion, at))
         else:
             below.append(criterion)
     if criteria.text and depth(at) >= depth(TEXT_LEVEL):
@@ -125,7 +125,8 @@ def columns(attribute: Attribute, at: Level) -> list[ColumnElement[Any]]:
 # -- one criterion -----------------------------------------------------------------------------------------------------
 
 
-def _criterion(criterion: Criterion, at: Level) -> ColumnElement[bool]:
+def criterion_holds(criterion: Criterion, at: Level) -> ColumnElement[bool]:
+    """What one criterion, on an attribute of ``at`` or above, asks of a row of ``at``."""
     attribute = criterion.attribute
     equal = [test.value for test in criterion.tests if isinstance(test, Equal)]
     clauses = [_test(attribute, test, at) for test in criterion.tests if not isinstance(test, Equal)]
@@ -178,7 +179,7 @@ def _any_value(column: ColumnElement[Any], test: Equal | Like) -> ColumnElement[
 
 
 def _text(asked: tuple[str, ...]) -> ColumnElement[bool]:
-    """The series has these words; they hold nothing but letters and digits, so quoting them is all that FTS5 needs."""
+    """The series has these words; they hold nothing but letters and digits, so quoting is all that FTS5 needs."""
     query = " AND ".join(f'"{word}"' for word in asked) + "*"
     found = schema.series_text.c
     return S.id.in_(select(found.rowid).where(found.series_text.op("MATCH")(query)))

@@ -24,6 +24,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from pacs_panel.attributes import ATTRIBUTES, BY_KEYWORD, LEVELS, Attribute, Level
 from pacs_panel.errors import BadQuery
@@ -291,19 +292,32 @@ def _holds(attribute: Attribute, test: Test, value: Value) -> bool:
     return _holds_text(attribute, test, str(value))
 
 
+def holds(attribute: Attribute, test: Test, folded: Value) -> bool:
+    """Whether a test holds for a value that is folded already, where it is text, and not a person's name."""
+    if isinstance(test, Equal | Like) and not (folded is None or attribute.number or attribute.vr in EXACT):
+        return _holds_folded(attribute, test, str(folded))
+    return _holds(attribute, test, folded)
+
+
 def _holds_text(attribute: Attribute, test: Equal | Like, value: str) -> bool:
-    folded = name_groups(value) if attribute.vr == "PN" else (fold(value),)
+    if attribute.vr == "PN":
+        return any(_is(test, text) for text in name_groups(value) if text is not None)
+    return _holds_folded(attribute, test, fold(value))
+
+
+def _holds_folded(attribute: Attribute, test: Equal | Like, folded: str) -> bool:
     if attribute.keyword not in MULTIPLE:
-        return any(_is(test, text) for text in folded if text is not None)
+        return _is(test, folded)
     if isinstance(test, Equal):
-        return f"\\{test.value}\\" in f"\\{folded[0]}\\"
-    return any(_is(test, text) for text in str(folded[0]).split("\\"))
+        return f"\\{test.value}\\" in f"\\{folded}\\"
+    return any(_is(test, text) for text in folded.split("\\"))
 
 
 def _is(test: Equal | Like, text: str) -> bool:
     return text == test.value if isinstance(test, Equal) else _expression(test.pattern).fullmatch(text) is not None
 
 
+@lru_cache
 def _expression(pattern: str) -> re.Pattern[str]:
     first, *rest = (re.escape(part).replace(r"\?", ".") for part in re.split(r"\*+", pattern))
     if not rest:

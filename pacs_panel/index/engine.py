@@ -162,7 +162,8 @@ def _prepare(engine: Engine) -> bool:
         schema.metadata.create_all(connection)
         connection.execute(schema.FTS)
         # Starting from the clock keeps numbers growing over an index that is removed and made anew.
-        connection.execute(insert(schema.change).values(number=time.time_ns() // 1_000_000))
+        start = time.time_ns() // 1_000_000
+        connection.execute(insert(schema.change).values(number=start, since=start))
         connection.exec_driver_sql(f"PRAGMA user_version = {schema.fingerprint()}")
     return True
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select
 from sqlalchemy.dialects import sqlite
 
-from pacs_panel.attributes import ATTRIBUTES, Attribute, at_level
+from pacs_panel.attributes import ATTRIBUTES, BY_KEYWORD, Attribute, at_level
 from pacs_panel.index import schema
 from pacs_panel.index.arrival import Arrival
 from pacs_panel.index.values import clean, shadow_columns, shadows
 from pacs_panel.model import Digests, ImageHeader, Kept, Location, Revision, Stack
 
 O = schema.objects.c  # noqa: E741
-_INSTANCE = {a.keyword: a for a in at_level("instance")}
-_UNFILLED = dict.fromkeys(name for a in _INSTANCE.values() for name in (a.column, *shadow_columns(a)))
+_STATED = frozenset({"SOPInstanceUID", "SOPClassUID", "TransferSyntaxUID"})  # `Kept` has them
+_INSTANCE = tuple(a for a in at_level("instance") if a.keyword not in _STATED)
+_UNFILLED = dict.fromkeys(name for a in at_level("instance") for name in (a.column, *shadow_columns(a)))
+_OFTEN = 128  # characters of a value that may well come again
 _PLAIN = frozenset(a.column for a in ATTRIBUTES if not shadow_columns(a))
 _NAMES = [column.name for column in schema.objects.c if column.name != "id"]
 _VALUES = itemgetter(*_NAMES)
@@ -99,8 +102,9 @@ def object_row(arrival: Arrival) -> dict[str, Any]:
         "image": kept.image.to_json() if kept.image else None,
     }
     row |= _UNFILLED
-    for keyword, raw in arrival.values.items():
-        if (attribute := _INSTANCE.get(keyword)) is not None:
+    values = arrival.values
+    for attribute in _INSTANCE:
+        if (raw := values.get(attribute.keyword)) is not None:
             row |= filled(attribute, raw)
     row["SOPInstanceUID"] = kept.sop_instance_uid
     row["SOPClassUID"] = kept.sop_class_uid
@@ -113,8 +117,19 @@ def insert_objects(connection: Connection, arrivals: Iterable[Arrival]) -> None:
     connection.exec_driver_sql(_INSERT, [_VALUES(object_row(arrival)) for arrival in arrivals])
 
 
-def filled(attribute: Attribute, raw: object) -> dict[str, Any]:
-    """An attribute's columns for a header's value."""
+def filled(attribute: Attribute, raw: object) -> Mapping[str, Any]:
+    """An attribute's columns for a header's value; nobody may change them, for the next may be given the same."""
+    if not isinstance(raw, str | int | float) or (isinstance(raw, str) and len(raw) > _OFTEN):
+        return _filled(attribute, raw)
+    return _filled_again(attribute.keyword, raw)
+
+
+@lru_cache(maxsize=4096, typed=True)  # objects of a series share nearly all of their values
+def _filled_again(keyword: str, raw: str | int | float) -> Mapping[str, Any]:
+    return _filled(BY_KEYWORD[keyword], raw)
+
+
+def _filled(attribute: Attribute, raw: object) -> Mapping[str, Any]:
     value = clean(attribute, raw)
     if attribute.column in _PLAIN:
         return {attribute.column: value}

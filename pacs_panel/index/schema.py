@@ -55,7 +55,8 @@ def _visible() -> Column[Any]:
 patient = Table(
     "patient",
     metadata,
-    Column("key", Text, primary_key=True),
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
     Column("received", Integer, nullable=False),
     _change(),
     _visible(),
@@ -65,7 +66,8 @@ patient = Table(
 study = Table(
     "study",
     metadata,
-    Column("key", Text, primary_key=True),
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
     Column("patient_key", Text, nullable=False, index=True),
     Column("received", Integer, nullable=False),
     _change(),
@@ -152,7 +154,10 @@ reference = Table(
     sqlite_with_rowid=False,
 )
 
-change = Table("change", metadata, Column("number", Integer, primary_key=True))
+# One row: the latest change, and the one with which the index was made or cleared; earlier identifiers mean nothing.
+change = Table(
+    "change", metadata, Column("number", Integer, primary_key=True), Column("since", Integer, nullable=False)
+)
 
 tombstone = Table(
     "tombstone",

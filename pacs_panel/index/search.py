@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from pacs_panel.attributes import LEVELS, Attribute, Level, down_to
 from pacs_panel.errors import BadQuery
 from pacs_panel.index import clauses, schema
 from pacs_panel.index.clauses import O, P, S, T, alternatives, any_of, depth, tables
+from pacs_panel.index.columns import is_held
+from pacs_panel.index.columns_follow import Columns, Counting
 from pacs_panel.index.criteria import Criteria, known
 from pacs_panel.index.engine import Database
 from pacs_panel.index.values import MULTIPLE, Value
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ROWS = 10_000  # of one page
+NO_PLACE = "after: no such place in the list; start again from the first page"
 KEY: dict[Level, ColumnElement[Any]] = {"patient": P.key, "study": T.key, "series": S.key, "instance": O.SOPInstanceUID}
-ROW: dict[Level, ColumnElement[Any]] = {"patient": P.key, "study": T.key, "series": S.id, "instance": O.id}
+ROW: dict[Level, ColumnElement[Any]] = {"patient": P.id, "study": T.id, "series": S.id, "instance": O.id}
 UID = {
     "patient": P.PatientID,
     "study": T.StudyInstanceUID,
@@ -74,10 +77,15 @@ class Search:
     criteria: Criteria
     order: tuple[tuple[str, str], ...]
     scopes: tuple[Criteria, ...] | None = None
+    columns: Columns | None = None  # in memory; without them, counts and facets are SQL's
+    freezer: Callable[[Search, str], Any] | None = field(default=None, compare=False, repr=False)
 
     def count(self) -> int:
         """How many there are."""
         asked = alternatives(self.criteria, self.scopes)
+        if (columns := self._in_memory()) is not None:
+            with columns.counting() as counting:
+                return counting.count(self.level, asked)
         query = select(func.count()).select_from(tables(self.level, _needed(asked, self.level)))
         with self.database.read() as connection:
             return connection.scalar(query.where(any_of(asked, self.level))) or 0
@@ -92,9 +100,14 @@ class Search:
         """
         if not 1 <= limit <= MOST_ROWS:
             raise BadQuery(f"limit: between 1 and {MOST_ROWS}")
-        with self.database.read() as connection:
-            found = self._rows_after(connection, limit + 1, after)
-            rows = _read(connection, self.level, found[:limit])
+        if (columns := self._in_memory()) is not None and columns.can_order(self.order):
+            with columns.counting() as counting:
+                found = self._first(counting, limit + 1, after)
+                rows = _read(counting.connection, self.level, found[:limit])
+        else:
+            with self.database.read() as connection:
+                found = self._rows_after(connection, limit + 1, after)
+                rows = _read(connection, self.level, found[:limit])
         return Page(tuple(rows), str(rows[-1]["key"]) if len(found) > limit else None)
 
     def rows(self, size: int = 500) -> Iterator[dict[str, Value]]:
@@ -113,6 +126,12 @@ class Search:
         names = [column.name for column in _shown(self.level)]
         return pd.DataFrame.from_records([tuple(row.values()) for row in self.rows(MOST_ROWS)], columns=names)
 
+    def freeze(self, name: str) -> Any:
+        """Keep what this finds now, under a name, for good: see `pacs_panel.cohort.Cohorts.cohort`."""
+        if self.freezer is None:
+            raise BadQuery("only what an archive's own `search` found can be frozen")
+        return self.freezer(self, name)
+
     def named(self, name: str) -> list[dict[str, Value]]:
         """Those whose key or UID (of a patient, Patient ID) is ``name``."""
         asked = alternatives(self.criteria, self.scopes)
@@ -125,12 +144,31 @@ class Search:
         """For each keyword its values, the most frequent first, with how many rows choosing that value would give.
 
         What the search itself asks of the keyword is left out of account, so that the other values remain in sight.
-        Spellings that differ in case count as one; ``None`` stands for rows without a value.
+        Spellings that differ in case count as one; ``None`` stands for rows without a value. All facets of one call
+        are of one view of the index. A study or patient counts for a value where a series of it meets all criteria and
+        has that value.
         """
-        with self.database.read() as connection:
-            return {keyword: self._facet(connection, known(keyword), limit) for keyword in keywords}
+        attributes = [known(keyword) for keyword in keywords]
+        if self.columns is None or self.level == "instance":
+            with self.database.read() as connection:
+                return {a.keyword: self._facet(connection, a, limit) for a in attributes}
+        with self.columns.counting() as counting:
+            return {a.keyword: self._counted(counting, a, limit) for a in attributes}
 
     # -- within ------------------------------------------------------------------------------------------------------
+
+    def _in_memory(self) -> Columns | None:
+        """The columns, where they serve this level and are there without waiting."""
+        return self.columns if self.level != "instance" and self.columns is not None and self.columns.ready else None
+
+    def _first(self, counting: Counting, limit: int, after: str | None) -> list[int]:
+        """Identifiers of rows in order, from memory."""
+        mark: int | None = None
+        if after is not None:
+            mark = counting.connection.scalar(select(ROW[self.level]).where(KEY[self.level] == after))
+            if mark is None:
+                raise BadQuery(NO_PLACE)
+        return counting.first(self.level, alternatives(self.criteria, self.scopes), self.order, limit, mark)
 
     def _rows_after(self, connection: Connection, limit: int, after: str | None) -> list[Any]:
         """Identifiers of rows in order. Rows that lack the first ordering value form a second part."""
@@ -151,6 +189,12 @@ class Search:
             if len(found) == limit:
                 break
         return found
+
+    def _counted(self, counting: Counting, attribute: Attribute, limit: int) -> list[tuple[Value, int]]:
+        if not is_held(attribute):
+            return self._facet(counting.connection, attribute, limit)
+        asked = alternatives(self.criteria.without(attribute.keyword), self.scopes)
+        return counting.facet(self.level, asked, attribute, limit)
 
     def _facet(self, connection: Connection, attribute: Attribute, limit: int) -> list[tuple[Value, int]]:
         lower = depth(attribute.level) > depth(self.level)
@@ -242,7 +286,7 @@ def _values_at(connection: Connection, source: Any, level: Level, columns: Seque
         query = query.order_by(O.current.desc(), O.received.desc())
     row = connection.execute(query.limit(1)).first()
     if row is None:
-        raise BadQuery("after: no such place in the list; start again from the first page")
+        raise BadQuery(NO_PLACE)
     return list(row)
 
 

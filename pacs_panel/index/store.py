@@ -16,6 +16,7 @@ from pacs_panel.attributes import LEVELS, Level
 from pacs_panel.errors import NotFound
 from pacs_panel.index import schema, status, trash
 from pacs_panel.index.arrival import Arrival
+from pacs_panel.index.columns_follow import WORTH_A_FILE, Columns
 from pacs_panel.index.counting import bury, next_change, touch
 from pacs_panel.index.criteria import Criteria
 from pacs_panel.index.engine import Database
@@ -52,6 +53,7 @@ class Index:
     def __init__(self, path: Path, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.database = Database(path)
+        self.columns = Columns(self.database)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Index, (self.database.path, self.settings))
@@ -314,7 +316,8 @@ class Index:
             An order that cannot be had.
         """
         scopes = (scope,) if isinstance(scope, Criteria) else None if scope is None else tuple(scope)
-        return Search(self.database, level, asked or Criteria(level), checked_order(level, order), scopes)
+        order = checked_order(level, order)
+        return Search(self.database, level, asked or Criteria(level), order, scopes, self.columns)
 
     def resolve(
         self, name: str, level: Level, scope: Criteria | Sequence[Criteria] | None = None
@@ -343,6 +346,7 @@ class Index:
         """Forget what there is, so that the index can be filled anew; who follows it sees deletions, then arrivals."""
         with self.database.write() as connection:
             number = next_change(connection)
+            connection.execute(update(schema.change).values(since=number))
             for level in LEVELS[:3]:
                 table = schema.TABLES[level].c
                 bury(connection, level, number, connection.scalars(select(table.key).where(table.visible)).all())
@@ -358,9 +362,12 @@ class Index:
         """
         with self.database.write() as connection:
             connection.execute(insert(schema.series_text).values(series_text="optimize"))
-            if (connection.scalar(select(func.count()).select_from(schema.series)) or 0) >= WORTH_STATISTICS:
+            series = connection.scalar(select(func.count()).select_from(schema.series)) or 0
+            if series >= WORTH_STATISTICS:
                 connection.exec_driver_sql("ANALYZE")
         self.database.checkpoint()
+        if series >= WORTH_A_FILE:
+            self.columns.save()
 
 
 def _change(connection: Connection) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -19,11 +21,12 @@ from pacs_panel.index.rows import O, among, filled, insert_objects
 from pacs_panel.index.values import shadow_columns, words
 
 S, T, P = schema.series.c, schema.study.c, schema.patient.c
-_COUNTED = frozenset(a.keyword for a in ATTRIBUTES if a.ours and a.keyword not in ("Collection", "Kind"))
+_COUNTED = frozenset(a.keyword for a in ATTRIBUTES if a.ours and a.keyword not in ("Collection", "Kind", "ArrivalDate"))
 _FILLED = {level: {a.keyword: a for a in at_level(level) if a.keyword not in _COUNTED} for level in LEVELS}
 _BLANK: dict[Level, dict[str, None]] = {
     level: {name: None for a in _FILLED[level].values() for name in (a.column, *shadow_columns(a))} for level in LEVELS
 }
+DAY = 86_400 * 10**9  # ns
 TEXTS = tuple(schema.TABLES[a.level].c[a.column] for a in ATTRIBUTES if a.text)
 
 
@@ -134,12 +137,19 @@ def source(arrival: Arrival) -> Source:
         **arrival.values,
         "Collection": arrival.collection,
         "Kind": arrival.kind,
+        "ArrivalDate": _date(arrival.kept.received // DAY),
         "patient_key": arrival.patient_key,
         "study_key": arrival.study_key,
         "series_key": arrival.kept.series_key,
         "first": arrival.kept.received,
         "received": arrival.kept.received,
     }
+
+
+@lru_cache(maxsize=64)
+def _date(day: int) -> str:
+    """A day since the first of 1970, in UTC."""
+    return f"{date(1970, 1, 1) + timedelta(day):%Y%m%d}"
 
 
 def retell(connection: Connection, sources: Mapping[Level, Sequence[Source]], number: int) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -147,7 +148,7 @@ def references(arrivals: Sequence[Arrival]) -> list[Reference]:
     noted = []
     for arrival in arrivals:
         kept = arrival.kept
-        status = Path(kept.location.path).stat()
+        status = os.stat(kept.location.path)
         noted.append(
             Reference(
                 kept.location.path,

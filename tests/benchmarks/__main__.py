@@ -13,11 +13,13 @@ from tests.benchmarks.measure import ROOT, Scale, table
 
 NAMES = {
     "import": "importing",
+    "headers": "headers",
     "build": "building",
     "decode": "decoding",
     "memory": "memory",
     "slices": "slicing",
     "viewer": "viewing",
+    "scale": "scaling",
 }
 
 
