@@ -5,19 +5,22 @@ from __future__ import annotations
 import itertools
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pacs_panel.cohort.keeping import Cohorts
 from pacs_panel.errors import BadQuery, NotFound, NotYetShown
 from pacs_panel.keep import session as sessions
 from pacs_panel.keep.originals import open_original
 from pacs_panel.model import LOCAL, Kept, Overlay, Principal, Revision, Segment
+from pacs_panel.organise import Organise
 from pacs_panel.overlay.frames import OverlayFrames
 from pacs_panel.pipeline.admit import Import, Progress, admit
 from pacs_panel.pipeline.export import FORMATS, export_originals, export_volumes
+from pacs_panel.pipeline.inbox import Inbox, follow
 from pacs_panel.pipeline.overlays import MODALITIES
 from pacs_panel.pipeline.reindex import references
 from pacs_panel.pipeline.value_maps import with_others
@@ -27,7 +30,6 @@ from pacs_panel.records.values import Session
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
 from pacs_panel.storage.folder import MEMORY, open_folder
-from pacs_panel.upkeep import Upkeep
 from pacs_panel.volume.cached import CachedFrames, number_of
 from pacs_panel.volume.frames import ZarrFrames
 from pacs_panel.volume.received import PREFIX, Received, ReceivedFrames, received
@@ -68,7 +70,7 @@ def open_archive(
     return Archive(open_folder(url, create=create), settings, principal, temporary=temporary)
 
 
-class Archive(Upkeep):
+class Archive(Cohorts):
     """An open archive, as one principal may see it. Threads may share it.
 
     Made by `open_archive`. Use it as a context manager, or `close` it.
@@ -125,6 +127,23 @@ class Archive(Upkeep):
         if build:
             self.settle(executor=executor)
         return report
+
+    def watch(
+        self, folders: Iterable[str | Path], *, collection: str = "", still: float = 5.0, once: bool = False
+    ) -> Iterator[Report]:
+        """Take in what arrives in folders, when it has not changed for ``still`` seconds; gives a report for a batch.
+
+        Goes on until it is interrupted or, with ``once``, until all that is there was taken in. A file that was taken
+        in or refused is read again only when it has changed, or after a restart.
+        """
+        self._may("write")
+        take = partial(self.ingest, collection=collection)
+        return follow(Inbox(folders, take, still=still, leave_out=self.root), once=once)
+
+    @property
+    def organise(self) -> Organise:
+        """Tags, notes, ratings, collections and saved searches."""
+        return Organise(self)
 
     # -- volumes -------------------------------------------------------------------------------------------------------
 
@@ -334,12 +353,16 @@ class Archive(Upkeep):
         """The dashboard's viewer of a series, for a notebook cell."""
         from pacs_panel.view.image.viewer import image_view
         from pacs_panel.view.overlay.stored import StackOverlays
+        from pacs_panel.view.presentation import StackPresentations
         from pacs_panel.view.stack import stack_frames
 
         frames = stack_frames(self, uid, stack)
-        built = not frames.meta().revision.startswith(PREFIX)
-        overlays = StackOverlays(self, str(self.find(uid)["key"]), stack or 0) if built else None
-        return image_view(frames, transport="message", overlays=overlays)
+        revision = frames.meta().revision
+        if revision.startswith(PREFIX):  # nothing is built yet that anything could lie over
+            return image_view(frames, transport="message")
+        of = (str(self.find(uid)["key"]), stack or 0, revision)
+        over, states = StackOverlays(self, *of), StackPresentations(self, *of)
+        return image_view(frames, transport="message", overlays=over, presentations=states)
 
     def export(self, uid: str, target: str | Path, form: str = "dicom") -> list[Path]:
         """Write a series to files: the received bytes, or its volumes.

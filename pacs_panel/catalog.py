@@ -1,4 +1,4 @@
-"""An archive as an intake catalog: tables of studies and series, and every series as a volume under its UID.
+"""An archive as an intake catalog: tables of studies, series and cohorts, and every series as a volume under its UID.
 
 A reader opens the archive for as long as it reads; of an open archive, a catalog reads as that archive's principal.
 Series are entries that are made when they are asked for, so that the size of an archive costs a catalog nothing.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +16,7 @@ from intake import BaseData, BaseReader, Catalog, DataDescription, ReaderDescrip
 
 from pacs_panel.archive import Archive, open_archive
 from pacs_panel.attributes import Level
+from pacs_panel.cohort import Facts
 from pacs_panel.errors import NotFound
 from pacs_panel.settings import Settings
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 ARCHIVE = "archive"  # the name under which the entries of a catalog refer to their archive
+COHORT = "cohort:"  # begins the name of a cohort's entry
 TOLD = ("Modality", "SeriesDescription", "StudyDate", "StudyInstanceUID", "Verdict")
 
 
@@ -115,6 +118,33 @@ class Volume(BaseReader):
             return archive.volume(series_uid, stack, level)
 
 
+class Cohorts(BaseReader):
+    """The cohorts of an archive as a table: name, content hash, when, by whom, how many series and objects."""
+
+    implements: ClassVar[set[type]] = {ArchiveData}
+    output_instance = "pandas:DataFrame"
+
+    def _read(self, data: ArchiveData) -> pd.DataFrame:
+        import pandas as pd
+
+        with data.opened() as archive:
+            rows = [asdict(facts) for facts in archive.cohorts()]
+        columns = [each.name for each in fields(Facts) if each.name != "asked"]
+        return pd.DataFrame(rows, columns=columns)
+
+
+class CohortTable(BaseReader):
+    """One cohort's series as a table, as `Cohort.to_frame` gives it; with ``objects``, the manifest of its objects."""
+
+    implements: ClassVar[set[type]] = {ArchiveData}
+    output_instance = "pandas:DataFrame"
+
+    def _read(self, data: ArchiveData, cohort: str, objects: bool = False) -> pd.DataFrame:
+        with data.opened() as archive:
+            found = archive.cohort(cohort)
+            return found.manifest() if objects else found.to_frame()
+
+
 class ByUid(BaseReader):
     """The whole catalog of an archive: what `open_catalog` gives, for a catalog in a file."""
 
@@ -131,26 +161,46 @@ class ByUid(BaseReader):
 
 
 class Entries(dict[str, ReaderDescription]):
-    """The entries that have names, and those of series, each made when it is asked for by UID or key.
+    """The entries that have names, and those of series and cohorts, each made when it is asked for.
 
-    Going through it gives those with names only, so that writing a catalog to a file stays cheap.
+    A series is asked for by UID or key, a cohort by ``cohort:`` and its name. Going through it gives those with names
+    only, so that writing a catalog to a file stays cheap.
     """
 
     def __init__(self, data: ArchiveData) -> None:
-        readers = {"studies": Studies, "series": SeriesTable, "volume": Volume}
+        readers: dict[str, type[BaseReader]] = {"studies": Studies, "series": SeriesTable, "volume": Volume}
+        readers |= {"cohorts": Cohorts, "cohort": CohortTable}
         super().__init__({name: _describe(name, reader) for name, reader in readers.items()})
         self._data = data
 
     def __contains__(self, name: object) -> bool:
         if super().__contains__(name):
             return True
-        return isinstance(name, str) and name != ARCHIVE and self._is_series(name)
+        if not isinstance(name, str) or name == ARCHIVE:
+            return False
+        return self._is_cohort(name) if name.startswith(COHORT) else self._is_series(name)
 
     def __missing__(self, uid: str) -> ReaderDescription:
+        if uid.startswith(COHORT):
+            return self._cohort(uid)
         with self._data.opened() as archive:
             row = archive.find(uid)
         told = {keyword: row[keyword] for keyword in TOLD if row[keyword]}
         return _describe(uid, Volume, told, series_uid=uid)
+
+    def _cohort(self, entry: str) -> ReaderDescription:
+        name = entry.removeprefix(COHORT)
+        with self._data.opened() as archive:
+            facts = archive.cohort(name).facts
+        told = {each: getattr(facts, each) for each in ("hash", "change", "at", "series", "objects")}
+        return _describe(entry, CohortTable, told, cohort=name)
+
+    def _is_cohort(self, entry: str) -> bool:
+        try:
+            self._cohort(entry)
+        except NotFound:
+            return False
+        return True
 
     def _is_series(self, name: str) -> bool:
         with self._data.opened() as archive:
@@ -158,9 +208,10 @@ class Entries(dict[str, ReaderDescription]):
 
 
 class ArchiveCatalog(Catalog):
-    """A catalog of one archive: ``studies``, ``series``, ``volume``, and each series by its UID or key.
+    """A catalog of one archive: ``studies``, ``series``, ``volume``, ``cohorts``, ``cohort``, and what they list.
 
-    Going through it gives the three names; ``catalog["series"].read()`` lists the series.
+    That is each series by its UID or key, and each cohort by ``cohort:`` and its name. Going through it gives the five
+    names; ``catalog["series"].read()`` lists the series, and ``catalog["cohorts"].read()`` the cohorts.
     """
 
     def __getitem__(self, name: str) -> Any:
@@ -176,7 +227,7 @@ class ArchiveCatalog(Catalog):
             return super().__getitem__(name)
         except KeyError:
             known = ", ".join(self.aliases)
-            raise UnknownEntry(f"no entry {name}: ask for {known}, or for a series by its UID") from None
+            raise UnknownEntry(f"no entry {name}: ask for {known}, for a series by its UID, or cohort:NAME") from None
 
 
 def open_catalog(archive: Archive | str | Path) -> ArchiveCatalog:
@@ -201,6 +252,7 @@ def open_catalog(archive: Archive | str | Path) -> ArchiveCatalog:
     >>> catalog = open_catalog("pacs-archive")  # doctest: +SKIP
     >>> catalog["series"](Modality="CT").read()  # doctest: +SKIP
     >>> catalog[series_uid].read()  # doctest: +SKIP
+    >>> catalog["cohort:lung"].read()  # doctest: +SKIP
     """
     if isinstance(archive, Archive):
         description = OpenArchive(archive)

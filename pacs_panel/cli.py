@@ -67,6 +67,15 @@ def _import(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _watch(options: argparse.Namespace, settings: Settings) -> int:
+    with _open(options, settings, create=True) as archive:
+        reports = archive.watch(options.paths, collection=options.collection, still=options.still, once=options.once)
+        _tell("watching; Ctrl-C ends it")
+        for report in reports:
+            print(json.dumps(report.to_dict()) if options.json else report, flush=True)
+    return 0
+
+
 def _build(options: argparse.Namespace, settings: Settings) -> int:
     with _open(options, settings) as archive:
         archive.recover()
@@ -117,6 +126,22 @@ def _verify(options: argparse.Namespace, settings: Settings) -> int:
         found = archive.verify(progress=lambda done: bar.update(done - bar.n))
     print(json.dumps(found.to_dict(), indent=1) if options.json else found)
     return 0 if found.clean else 1
+
+
+def _tag(options: argparse.Namespace, settings: Settings) -> int:
+    with _open(options, settings) as archive:
+        if options.name is None:
+            counts = archive.organise.tag_counts(archive.search(options.level))
+            if options.json:
+                print(json.dumps(dict(counts), indent=1, ensure_ascii=False))
+            else:
+                _table([{"tag": tag, options.level: count} for tag, count in counts], ("tag", options.level))
+            return 0
+        if not options.which:
+            raise BadQuery("say which are meant: a UID or key, or criteria such as Modality=CT")
+        change = archive.organise.untag if options.remove else archive.organise.tag
+        change(_rows(archive, options.which, options.level), options.name, options.level)
+    return 0
 
 
 def _remove(options: argparse.Namespace, settings: Settings) -> int:
@@ -226,6 +251,12 @@ def _add_in_and_out(add: _Adder) -> None:
     command.add_argument("--in-place", action="store_true", help="record where files lie instead of copying them")
     command.add_argument("--no-build", action="store_true", help="leave building the volumes to `build` or `serve`")
 
+    command = add(_watch, "watch", "take in what arrives in folders", "incoming --once --still 0")
+    command.add_argument("paths", nargs="+", metavar="FOLDER")
+    command.add_argument("--collection", default="", help="name under which the new series can be found")
+    command.add_argument("--still", type=float, default=5, metavar="SECONDS", help="a file must be unchanged so long")
+    command.add_argument("--once", action="store_true", help="end when all that is there is taken in")
+
     add(_build, "build", "build the volumes of all series that have changed", "")
 
     command = add(
@@ -253,6 +284,12 @@ def _add_in_and_out(add: _Adder) -> None:
 
 def _add_care(add: _Adder) -> None:
     add(_verify, "verify", "read everything again and compare digests", "")
+
+    command = add(_tag, "tag", "tag series, or list tags", "", "checked Modality=CT")
+    command.add_argument("name", nargs="?", help="the tag; without it, all tags are listed")
+    command.add_argument("which", nargs="*", help=WHICH)
+    command.add_argument("--level", choices=("patient", "study", "series"), default="series")
+    command.add_argument("--remove", action="store_true", help="take the tag back")
 
     command = add(_remove, "remove", "put series into the trash", "Modality=MR")
     command.add_argument("which", nargs="+", help=WHICH)

@@ -110,11 +110,12 @@ class Scoped:
 
     def _find(self, uid: str, level: Level, scope: Any) -> Row:
         rows = self._index.resolve(uid, level, scope=scope)
+        which = "patient of that ID" if level == "patient" else f"{level} {uid}"  # the ID stands in no message
         if not rows:
-            raise NotFound(f"there is no {level} {uid} here")
+            raise NotFound(f"there is no {which} here")
         if len(rows) > 1:
             keys = tuple(str(row["key"]) for row in rows)
-            raise Ambiguous(f"{level} {uid} occurs {len(rows)} times; ask by key: {', '.join(keys)}", keys)
+            raise Ambiguous(f"{which} occurs {len(rows)} times; ask by key: {', '.join(keys)}", keys)
         return rows[0]
 
     def objects(self, uid: str, *, versions: bool = False) -> list[Kept]:

@@ -61,6 +61,32 @@ rewrite = Table(
     Column("series_key", Text, nullable=False),
 )
 
+# Tags, notes, ratings, and members of collections: what people say of a patient, a study or a series.
+mark = Table(
+    "mark",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("level", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("uid", Text, nullable=False),
+    Column("at", Integer, nullable=False),
+    Column("by", Text, nullable=False),
+)
+
+# Searches under a name, and collections whose members are what a search finds.
+saved = Table(
+    "saved",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("criteria", Text, nullable=False),
+    Column("order", Text, nullable=False),
+    Column("at", Integer, nullable=False),
+    Column("by", Text, nullable=False),
+)
+
 # Step n leads from version n to n + 1. Steps are history: they are added to, never changed.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -77,6 +103,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         'CREATE TABLE purged (level TEXT NOT NULL, "key" TEXT NOT NULL, at INTEGER NOT NULL, "by" TEXT NOT NULL,'
         ' PRIMARY KEY (level, "key"))',
         "CREATE TABLE rewrite (new TEXT NOT NULL PRIMARY KEY, old TEXT NOT NULL, series_key TEXT NOT NULL)",
+    ),
+    (
+        'CREATE TABLE mark (kind TEXT NOT NULL, level TEXT NOT NULL, "key" TEXT NOT NULL, name TEXT NOT NULL,'
+        ' value TEXT NOT NULL, uid TEXT NOT NULL, at INTEGER NOT NULL, "by" TEXT NOT NULL,'
+        ' PRIMARY KEY (kind, level, "key", name))',
+        'CREATE TABLE saved (kind TEXT NOT NULL, name TEXT NOT NULL, criteria TEXT NOT NULL, "order" TEXT NOT NULL,'
+        ' at INTEGER NOT NULL, "by" TEXT NOT NULL, PRIMARY KEY (kind, name))',
     ),
 )
 VERSION = len(MIGRATIONS)

@@ -6,16 +6,18 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import URL, Connection, Engine, NullPool, Table, create_engine, delete, event, exc, select, update
 from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from pacs_panel.attributes import Level
-from pacs_panel.errors import ArchiveError, Busy, NotFound
+from pacs_panel.errors import ArchiveError, BadQuery, Busy, NotFound
 from pacs_panel.records import schema
-from pacs_panel.records.values import Reference, Rewrite, Session, Trashed
+from pacs_panel.records.values import Mark, MarkKind, Reference, Rewrite, Saved, SavedKind, Session, Trashed
 
 BUSY_SECONDS = 30
 
@@ -98,7 +100,9 @@ class Records:
 
     def refer(self, references: Sequence[Reference]) -> None:
         """Note objects that stay where they are; one of the same place takes the place of an earlier one."""
-        self._put(schema.reference, [asdict(reference) for reference in references])
+        if references:  # they are many: past the statement layer's work on each single row
+            with self._write() as connection:
+                connection.exec_driver_sql(_REFER, [_VALUES(reference) for reference in references])
 
     def references(self) -> Iterator[Reference]:
         """All of them, in order of arrival."""
@@ -177,6 +181,77 @@ class Records:
             for rewrite in rewrites:
                 connection.execute(delete(schema.rewrite).where(schema.rewrite.c.new == rewrite.new))
 
+    # -- what people say -----------------------------------------------------------------------------------------------
+
+    def mark(self, marks: Iterable[Mark]) -> None:
+        """Note marks, all or none; one of the same name takes the place of an earlier one.
+
+        Raises
+        ------
+        BadQuery
+            A collection of that name has a rule.
+        """
+        rows = [asdict(mark) for mark in marks]
+        with self._write() as connection:
+            for name in {row["name"] for row in rows if row["kind"] == "collection"}:
+                _refuse_taken(connection, schema.saved, name)
+            if rows:
+                connection.execute(_upsert(schema.mark), rows)
+
+    def unmark(self, kind: MarkKind, name: str, of: Iterable[tuple[Level, str]] | None = None) -> None:
+        """Take marks of one name back, all or none: those of these levels and keys, or every one.
+
+        Raises
+        ------
+        NotFound
+        """
+        columns = schema.mark.c
+        mine = (columns.kind == kind) & (columns.name == name)
+        wanted = [mine] if of is None else [mine & (columns.level == a) & (columns.key == b) for a, b in of]
+        with self._write() as connection:
+            if not all(connection.execute(delete(schema.mark).where(one)).rowcount for one in wanted):
+                raise NotFound(f"there is no such {kind}")
+
+    def marks(self, kind: MarkKind, **where: str) -> list[Mark]:
+        """Marks of a kind whose fields have the given values, oldest first."""
+        columns = schema.mark.c
+        query = select(schema.mark).where(columns.kind == kind, *(columns[name] == v for name, v in where.items()))
+        with self._read() as connection:
+            found = connection.execute(query.order_by(columns.at, columns.level, columns.key, columns.name))
+            return [Mark(**row) for row in found.mappings()]
+
+    def save(self, saved: Saved) -> None:
+        """Note a search or a rule; it takes the place of an earlier one of the same name.
+
+        Raises
+        ------
+        BadQuery
+            A collection of that name is a list.
+        """
+        with self._write() as connection:
+            if saved.kind == "collection":
+                _refuse_taken(connection, schema.mark, saved.name)
+            connection.execute(_upsert(schema.saved), [asdict(saved)])
+
+    def unsave(self, kind: SavedKind, name: str) -> None:
+        """Take one back.
+
+        Raises
+        ------
+        NotFound
+        """
+        columns = schema.saved.c
+        with self._write() as connection:
+            gone = connection.execute(delete(schema.saved).where(columns.kind == kind, columns.name == name))
+            if not gone.rowcount:
+                raise NotFound(f"there is no such {kind}")
+
+    def saved(self, kind: SavedKind) -> dict[str, Saved]:
+        """All of a kind by name, in the order of names."""
+        query = select(schema.saved).where(schema.saved.c.kind == kind).order_by(schema.saved.c.name)
+        with self._read() as connection:
+            return {row["name"]: Saved(**row) for row in connection.execute(query).mappings()}
+
     # -- within --------------------------------------------------------------------------------------------------------
 
     def _put(self, table: Table, rows: Iterable[dict[str, Any]]) -> None:
@@ -207,6 +282,18 @@ def _upsert(table: Table) -> Insert:
     put = insert(table)
     rest = {c.name: put.excluded[c.name] for c in table.c if not c.primary_key}
     return put.on_conflict_do_update(index_elements=list(table.primary_key), set_=rest)
+
+
+def _refuse_taken(connection: Connection, table: Table, name: str) -> None:
+    """A collection is a list or has a rule: decided in the transaction that writes, so never both."""
+    taken = select(table.c.name).where(table.c.kind == "collection", table.c.name == name).limit(1)
+    if connection.scalar(taken) is not None:
+        raise BadQuery("a collection of that name is made in the other way (list or rule); choose another name")
+
+
+_NAMES = [column.name for column in schema.reference.c]
+_VALUES = attrgetter(*_NAMES)
+_REFER = str(_upsert(schema.reference).compile(dialect=sqlite_dialect(), column_keys=_NAMES))
 
 
 def _version(connection: Connection) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pacs_panel.attributes import Level
 
@@ -74,3 +75,50 @@ class Rewrite:
     new: str
     old: str
     series_key: str
+
+
+MarkKind = Literal["tag", "note", "rating", "collection"]
+SavedKind = Literal["search", "collection"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What somebody said of a patient, a study or a series.
+
+    Attributes
+    ----------
+    kind : str
+    level, key : str
+        Of what.
+    name : str
+        The tag, or the collection; an id of the note; of a rating, who rates.
+    value : str
+        Text of the note, or the rating.
+    uid : str
+        Of the study or series; empty where it has none, and for patients.
+    at : int
+        ns since 1970.
+    by : str
+        Who said so last.
+    """
+
+    kind: MarkKind
+    level: Level
+    key: str
+    name: str
+    value: str
+    uid: str
+    at: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A search under a name, or the rule of a collection; criteria and order as JSON."""
+
+    kind: SavedKind
+    name: str
+    criteria: str
+    order: str
+    at: int
+    by: str

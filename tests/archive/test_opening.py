@@ -149,3 +149,9 @@ def test_wrong_settings_are_told(wrong: dict[str, Any]) -> None:
 def test_the_local_principal_is_an_administrator(archive: Archive) -> None:
     assert archive.principal == LOCAL
     assert archive.status()["instances"] == 0
+
+
+def test_an_error_does_not_repeat_a_patients_id(tmp_path: Path) -> None:
+    with opened(tmp_path) as archive, pytest.raises(NotFound) as told:
+        archive.find("Doe-1970", "patient")
+    assert "Doe" not in str(told.value)

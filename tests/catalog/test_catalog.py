@@ -21,6 +21,7 @@ from pacs_panel.testing import PhantomSeries, ct_phantom, mr_oblique, write
 
 CATALOGS = Path(__file__).parents[2] / "catalogs"
 NAMES = ["studies", "series", "volume"]
+OURS = [*NAMES, "cohorts", "cohort"]
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +84,8 @@ def test_an_entry_tells_what_it_is(archive: Archive, ct: PhantomSeries) -> None:
 def test_listing_gives_names_and_no_series(archive: Archive, ct: PhantomSeries) -> None:
     """`list` shows aliases only, and series are found without being listed."""
     catalog = open_catalog(archive)
-    assert list(catalog) == list(catalog.entries) == NAMES
-    assert len(catalog) == 3
+    assert list(catalog) == list(catalog.entries) == OURS
+    assert len(catalog) == 5
     assert ct.series_uid in catalog
     assert str(archive.find(ct.series_uid)["key"]) in catalog
     assert "1.2.3" not in catalog
@@ -92,7 +93,7 @@ def test_listing_gives_names_and_no_series(archive: Archive, ct: PhantomSeries) 
 
 def test_what_is_unknown_is_an_error(archive: Archive) -> None:
     catalog = open_catalog(archive)
-    with pytest.raises(UnknownEntry, match=r"^no entry 1\.2\.3: ask for studies, series, volume"):
+    with pytest.raises(UnknownEntry, match=r"^no entry 1\.2\.3: ask for studies, series, volume, cohorts, cohort"):
         catalog["1.2.3"]
     with pytest.raises(KeyError):
         catalog["1.2.3"]
@@ -109,6 +110,28 @@ def test_an_archive_is_read_as_its_principal(archive: Archive, ct: PhantomSeries
             read()
 
 
+def test_cohorts_are_entries(folder: Path, ct: PhantomSeries, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "archive")
+    with open_archive(tmp_path / "archive") as archive:
+        catalog = open_catalog(archive)
+        assert catalog["cohorts"].read().empty
+        assert "cohort:lung (CT)" not in catalog
+        frozen = archive.search(Modality="CT").freeze("lung (CT)")
+        assert "cohort:lung (CT)" in catalog
+        entry = catalog["cohort:lung (CT)"]
+        assert (entry.metadata["hash"], entry.metadata["objects"]) == (frozen.hash, 16)
+        assert list(entry.read()["SeriesInstanceUID"]) == [ct.series_uid]
+        assert len(entry(objects=True).read()) == 16
+        assert list(catalog["cohorts"].read()["hash"]) == [frozen.hash]
+        with pytest.raises(UnknownEntry):
+            catalog["cohort:other"]
+        with pytest.raises(Denied):
+            open_catalog(archive.as_(Principal("stranger")))["cohorts"].read()
+        catalog.to_yaml_file(str(tmp_path / "ours.yml"))
+    again = intake.from_yaml_file(str(tmp_path / "ours.yml"))
+    assert list(again["cohort"](cohort="lung (CT)").read()["SeriesInstanceUID"]) == [ct.series_uid]
+
+
 def test_by_address(folder: Path, ct: PhantomSeries, tmp_path: Path) -> None:
     for address in (folder, str(folder), folder.as_uri()):
         assert open_catalog(address)[ct.series_uid].read().image.shape == (16, 48, 64)
@@ -120,7 +143,7 @@ def test_by_address(folder: Path, ct: PhantomSeries, tmp_path: Path) -> None:
 def test_written_to_a_file_it_opens_by_address(archive: Archive, ct: PhantomSeries, tmp_path: Path) -> None:
     open_catalog(archive).to_yaml_file(str(tmp_path / "ours.yml"))
     catalog = intake.from_yaml_file(str(tmp_path / "ours.yml"))
-    assert sorted(catalog) == sorted(NAMES)
+    assert sorted(catalog) == sorted(OURS)
     assert catalog["volume"](series_uid=ct.series_uid).read().image.shape == (16, 48, 64)
 
 

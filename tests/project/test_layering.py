@@ -20,7 +20,7 @@ BASICS = {"errors", "settings", "model", "attributes", "policy"}
 FOUNDATION = BASICS | {"dicom", "pixels", "geometry", "storage"}
 STAGES = {"receive", "keep", "volume", "overlay", "index", "records", "privacy", "analyse"}
 JOINED = {"archive", "cohort"}
-BELOW_JOINED = {"scoped", "upkeep"}  # what an archive is made of
+BELOW_JOINED = {"scoped", "upkeep", "organise"}  # what an archive is made of
 ABOVE = {"catalog", "backup"}
 
 # A part of the package -> the other parts that it may import.
@@ -36,7 +36,9 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline": FOUNDATION | STAGES,
     "scoped": FOUNDATION | STAGES | {"pipeline"},
     "upkeep": FOUNDATION | STAGES | {"pipeline", "scoped"},
+    "organise": FOUNDATION | STAGES | {"scoped", "cohort"},
     **dict.fromkeys(JOINED, FOUNDATION | STAGES | {"pipeline"} | BELOW_JOINED),
+    "archive": FOUNDATION | STAGES | {"pipeline", "cohort"} | BELOW_JOINED,
     **dict.fromkeys(ABOVE, FOUNDATION | JOINED),
     "view": FOUNDATION | {"analyse"},
     "serve": FOUNDATION | JOINED | ABOVE | {"view"},
@@ -69,6 +71,7 @@ HOMES: dict[str, set[str]] = {
     "panel_material_ui": {"view", "serve.app"},
     "param": {"view", "serve.app"},
     "PIL": {"pixels"},
+    "pyarrow": {"cohort"},
     "pydicom": {"dicom", "pixels", "overlay", "privacy", "testing"},
     "pynetdicom": {"serve.dimse"},
     "scipy": {"volume", "overlay"},

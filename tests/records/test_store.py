@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect
 
-from pacs_panel.errors import ArchiveError, NotFound
+from pacs_panel.errors import ArchiveError, BadQuery, NotFound
 from pacs_panel.records import schema
 from pacs_panel.records.store import Records
-from pacs_panel.records.values import Reference, Rewrite, Session, Trashed
+from pacs_panel.records.values import Mark, Reference, Rewrite, Saved, Session, Trashed
 
 REFERENCE = Reference("/data/a.dcm", 0, 900, 900, 5, "f", "d", "lung", 7)
 
@@ -87,6 +87,57 @@ def test_rewrites(records: Records) -> None:
     assert records.rewrites() == [one, two]
     records.end_rewrites([one])
     assert records.rewrites() == [two]
+
+
+def test_marks(records: Records) -> None:
+    one, two = (
+        Mark("tag", "series", "k", "good", "", "1.2", 5, "ann"),
+        Mark("tag", "study", "k", "good", "", "1", 4, "bo"),
+    )
+    records.mark([one, two])
+    assert records.marks("tag") == [two, one]
+    assert (records.marks("tag", level="series"), records.marks("note")) == ([one], [])
+    again = replace(one, at=6, by="bo")
+    records.mark([again])
+    assert records.marks("tag", level="series", key="k") == [again]
+    with pytest.raises(NotFound):
+        records.unmark("tag", "good", [("series", "k"), ("series", "l")])
+    assert records.marks("tag") == [two, again]  # all or none
+    records.unmark("tag", "good", [("series", "k")])
+    assert records.marks("tag") == [two]
+    records.unmark("tag", "good")
+    assert records.marks("tag") == []
+
+
+def test_saved(records: Records) -> None:
+    search = Saved("search", "b", "{}", "[]", 5, "ann")
+    rule = replace(search, kind="collection")
+    for each in (search, replace(search, name="a"), rule):
+        records.save(each)
+    assert list(records.saved("search")) == ["a", "b"]
+    assert records.saved("collection") == {"b": rule}
+    member = Mark("collection", "series", "k", "b", "", "1.2", 5, "ann")
+    with pytest.raises(BadQuery):
+        records.mark([member])
+    records.unsave("collection", "b")
+    records.mark([member])
+    with pytest.raises(BadQuery):
+        records.save(rule)
+    with pytest.raises(NotFound):
+        records.unsave("collection", "b")
+
+
+def test_records_of_every_earlier_version_are_brought_up(tmp_path: Path) -> None:
+    for version in range(1, schema.VERSION):
+        path = tmp_path / f"{version}.sqlite"
+        with sqlite3.connect(path) as connection:
+            for statement in (s for step in schema.MIGRATIONS[:version] for s in step):
+                connection.execute(statement)
+            connection.execute("INSERT INTO meta VALUES ('archive', 'a1')")
+            connection.execute(f"PRAGMA user_version = {version}")
+        connection.close()
+        records = Records(path)
+        assert (records.meta("archive"), records.marks("tag"), records.saved("search")) == ("a1", [], {})
 
 
 def test_migrations_lead_to_the_tables(records: Records) -> None:
