@@ -128,7 +128,7 @@ def _by_keys(columns: Sequence[Column]) -> Arrangement | None:
 
 
 def _timed(axes: Sequence[_Axis]) -> list[_Axis]:
-    """Without numbers of acquisitions where times of acquisition tell the same: one each, which rises with the number.
+    """Numbers of acquisitions last where times of acquisition tell the same: one each, which rises with the number.
 
     Acquisitions that differ in their diffusion weighting are no time series.
     """
@@ -137,7 +137,7 @@ def _timed(axes: Sequence[_Axis]) -> list[_Axis]:
     pairs = sorted({(number, times[image]) for image, number in numbers.items() if image in times})
     rising = all(one[0] < other[0] and one[1] < other[1] for one, other in itertools.pairwise(pairs))
     same = bool(pairs) and rising and "DiffusionBValue" not in of
-    return [axis for axis in axes if not (same and axis.key == "AcquisitionNumber")]
+    return sorted(axes, key=lambda axis: same and axis.key == "AcquisitionNumber")
 
 
 def _declared(columns: Sequence[Column]) -> list[tuple[str, str]]:

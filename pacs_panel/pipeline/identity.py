@@ -13,7 +13,7 @@ from pacs_panel.errors import PacsPanelError
 from pacs_panel.keep.originals import read_original
 from pacs_panel.model import Digests, Kept
 from pacs_panel.pipeline.jobs import alone
-from pacs_panel.pipeline.watch import PATIENCE, limited, needed
+from pacs_panel.pipeline.watchdog import PATIENCE, limited, needed
 from pacs_panel.pixels import decode
 from pacs_panel.receive.report import Outcome
 from pacs_panel.settings import Settings

@@ -16,7 +16,7 @@ from pacs_panel.index.store import Index
 from pacs_panel.keep.originals import open_original
 from pacs_panel.model import Kept, Revision
 from pacs_panel.pipeline.jobs import CRASHED, expendable, run
-from pacs_panel.pipeline.watch import PATIENCE, Watch, hung, needed
+from pacs_panel.pipeline.watchdog import PATIENCE, Watch, hung, needed
 from pacs_panel.pixels import decode
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout

@@ -17,7 +17,7 @@ import numpy as np
 
 from pacs_panel.errors import NotFound, PacsPanelError
 from pacs_panel.geometry.plane import letters
-from pacs_panel.model import Revision, Stack
+from pacs_panel.model import Kept, Revision, Stack
 from pacs_panel.view.document.partners import Both
 from pacs_panel.view.source import StoredFrames
 
@@ -50,6 +50,10 @@ class HasPresentations(Protocol):
 
     def open_frames(self, uid: str, stack: int | None = None, revision: str | None = None) -> StoredFrames:
         """Frames of a stack of a revision."""
+        ...
+
+    def objects(self, uid: str) -> Sequence[Kept]:
+        """The objects of a series."""
         ...
 
     def references(self, uid: str, level: Literal["series", "instance"] = "series") -> Both:
@@ -88,7 +92,9 @@ class StackPresentations:
             raise NotFound(f"series {self.series} is of another revision by now")
         stack = newest.stacks[self.stack]
         facts = self.archive.open_frames(self.series, self.stack, newest.revision).describe()
-        found = [told(state, stack, facts) for state in self._states()]
+        images = [kept.image for kept in self.archive.objects(self.series) if kept.sop_instance_uid in stack.members]
+        tiled = any(image is None or image.tiles or image.matrix for image in images)
+        found = [told(state, stack, facts, tiled) for state in self._states()]
         return sorted((one for one in found if one["planes"]), key=lambda one: (one["label"], one["sop_instance_uid"]))
 
     def _states(self) -> Iterable[Any]:
@@ -109,7 +115,7 @@ def encode_presentations(source: PresentationSource | None) -> bytes:
     return json.dumps(source.presentations() if source else [], separators=(",", ":")).encode()
 
 
-def told(state: Any, stack: Stack, facts: Mapping[str, Any]) -> Told:
+def told(state: Any, stack: Stack, facts: Mapping[str, Any], tiled: bool = False) -> Told:
     """A presentation state for one stack, as plain JSON types.
 
     Parameters
@@ -119,6 +125,8 @@ def told(state: Any, stack: Stack, facts: Mapping[str, Any]) -> Told:
     stack : Stack
     facts : mapping
         As `StoredFrames.describe` gives them.
+    tiled : bool
+        Whether planes are tiles of the objects' frames, or put together of them: places in frames are not theirs then.
 
     Returns
     -------
@@ -135,7 +143,9 @@ def told(state: Any, stack: Stack, facts: Mapping[str, Any]) -> Told:
     possible = state.head.sop_class_uid in PLAIN
     left = list(state.unread) + list(PLAIN.get(state.head.sop_class_uid, ()))
     windows, unfit = _windows(state, planes, spoken, facts)
-    figures, texts, lost = _drawn(state, planes, spoken)
+    figures, texts, lost = ([], [], 0) if tiled else _drawn(state, planes, spoken)
+    if tiled and (state.graphics or state.labels or state.shutter):
+        left.append("its figures and shutter, whose places are those of other frames")
     if lost:
         left.append(f"{lost} figures or texts without a place")
     if state.rotation % 90:
@@ -152,7 +162,7 @@ def told(state: Any, stack: Stack, facts: Mapping[str, Any]) -> Told:
         "inverse": {"INVERSE": True, "IDENTITY": False}.get(state.shape),
         "figures": figures,
         "texts": texts,
-        "shutter": _shutter(state.shutter),
+        "shutter": None if tiled else _shutter(state.shutter),
         "view": view(state.rotation, state.flipped, stack),
     }
 
@@ -195,13 +205,19 @@ def _windows(state: Any, planes: _Planes, spoken: list[int], facts: Mapping[str,
         if not _same_values(state, facts):
             unfit.add("its window, which is of other values than these")
         elif one.table and one.greys:
-            found.append({"planes": numbers, "name": one.explanation, "first": one.first, "greys": _text(one.greys)})
+            first = _signed(one.first) if str(facts["dtype"]).startswith("int") else one.first
+            found.append({"planes": numbers, "name": one.explanation, "first": first, "greys": _text(one.greys)})
         elif one.width and one.width > 0 and one.function in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
             window = {"center": one.centre, "width": one.width, "function": one.function}
             found.append({"planes": numbers, "name": one.explanation, **window})
         else:
             unfit.add("a table of greys that is damaged" if one.table else "a window that cannot be drawn")
     return found, sorted(unfit)
+
+
+def _signed(first: int) -> int:
+    """The first value of a table for signed images, also where its descriptor was read as unsigned."""
+    return first - (1 << 16) if first >= 1 << 15 else first
 
 
 def _same_values(state: Any, facts: Mapping[str, Any]) -> bool:
@@ -212,7 +228,9 @@ def _same_values(state: Any, facts: Mapping[str, Any]) -> bool:
     if "a modality table" in state.unread or str(facts["dtype"]).startswith("float"):
         return False
     slope, intercept = state.rescale or (1.0, 0.0)
-    return bool(np.isclose(slope, facts["slope"], rtol=1e-5) and np.isclose(intercept, facts["intercept"], atol=1e-4))
+    near = 1e-4 * min(1.0, abs(slope))  # of a stored step: slopes of doses and counts can be tiny
+    same = np.isclose(slope, facts["slope"], rtol=1e-5, atol=0)
+    return bool(same and np.isclose(intercept, facts["intercept"], rtol=0, atol=near))
 
 
 def _drawn(state: Any, planes: _Planes, spoken: list[int]) -> tuple[list[Told], list[Told], int]:

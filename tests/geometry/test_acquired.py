@@ -104,3 +104,23 @@ def test_planes_of_a_dose_in_an_object_each_belong_together() -> None:
         for n, plane in enumerate(of_dose(kind), 0 if kind == "PLAN" else 10)
     ]
     assert [stack.members for stack in stacks(planes)] == [("1.0", "1.1", "1.2"), ("1.10", "1.11", "1.12")]
+
+
+def test_acquisitions_that_share_temporal_positions_are_a_dimension_beside_them() -> None:
+    base = axial(2).headers()
+    images = [
+        image
+        for acquisition in (1, 2)
+        for position in (1, 2, 3)
+        for image in renamed(
+            base,
+            f"a{acquisition}t{position}",
+            AcquisitionNumber=float(acquisition),
+            AcquisitionTime=f"10000{acquisition}",
+            TemporalPositionIdentifier=float(position),
+        )
+    ]
+    (stack,) = stacks(images[::-1])
+    found = [(dimension.keyword, dimension.values) for dimension in stack.passport.dimensions]
+    assert found == [("TemporalPositionIdentifier", (1.0, 2.0, 3.0)), ("AcquisitionNumber", (1.0, 2.0))]
+    assert stack.passport.verdict == "regular"

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from pacs_panel.model import Revision
 from pacs_panel.pipeline import settle
-from pacs_panel.pipeline.watch import PATIENCE, limited
+from pacs_panel.pipeline.watchdog import PATIENCE, limited
 from pacs_panel.pixels import codecs
 from tests.pixels.encoding import JPEG_LS
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import Dataset
 
 from pacs_panel.model import Passport, Stack
 from pacs_panel.overlay.documents.presentation import presentation
@@ -64,6 +65,41 @@ def test_a_window_of_other_values_is_left_out_and_told(ct) -> None:
     assert found["windows"] == []
     assert found["left"] == ["its window, which is of other values than these"]
     assert told(state_of(ct), stack_of(ct), facts_of(ct) | {"dtype": "float32"})["windows"] == []
+
+
+def test_tiny_slopes_are_told_apart(ct) -> None:
+    def change(dataset: Any) -> None:
+        dataset.RescaleSlope, dataset.RescaleIntercept, dataset.RescaleType = "5e-9", "0", "US"
+
+    facts = facts_of(ct) | {"slope": 1e-9, "intercept": 0.0}
+    assert told(state_of(ct, change=change), stack_of(ct), facts)["windows"] == []
+    assert told(state_of(ct, change=change), stack_of(ct), facts | {"slope": 5e-9})["windows"]
+
+
+def test_a_table_begins_at_a_signed_value_where_the_images_have_them(ct) -> None:
+    def change(dataset: Any) -> None:
+        (window,) = dataset.SoftcopyVOILUTSequence
+        table = Dataset()
+        table.add_new("LUTDescriptor", "US", [3, 65036, 8])
+        table.add_new("LUTData", "OW", bytes([0, 0, 128, 0, 255, 0]))
+        window.VOILUTSequence = [table]
+        for keyword in ("WindowCenter", "WindowWidth", "RescaleSlope", "RescaleIntercept", "RescaleType"):
+            dataset.pop(keyword, None)
+            window.pop(keyword, None)
+
+    def first(dtype: str) -> int:
+        facts = facts_of(ct) | {"slope": 1.0, "intercept": 0.0, "dtype": dtype}
+        (window,) = told(state_of(ct, change=change), stack_of(ct), facts)["windows"]
+        return int(window["first"])
+
+    assert (first("int16"), first("uint16")) == (-500, 65036)
+
+
+def test_places_in_frames_are_none_in_their_tiles(ct) -> None:
+    found = told(state_of(ct), stack_of(ct), facts_of(ct), tiled=True)
+    assert (found["figures"], found["texts"], found["shutter"]) == ([], [], None)
+    assert found["left"] == ["its figures and shutter, whose places are those of other frames"]
+    assert found["windows"]
 
 
 def test_a_softcopy_window_is_of_the_images_that_it_names(ct) -> None:

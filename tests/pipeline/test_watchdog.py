@@ -12,7 +12,7 @@ import pytest
 from pacs_panel.archive import open_archive
 from pacs_panel.model import Location
 from pacs_panel.pipeline import jobs, settle
-from pacs_panel.pipeline.watch import Watch, hung
+from pacs_panel.pipeline.watchdog import Watch, hung
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
 from tests.benchmarks.series import write_ct
@@ -61,7 +61,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     asked: list[Any] = []
     monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda seconds, **_: asked.append(seconds))
     monkeypatch.setattr(faulthandler, "cancel_dump_traceback_later", lambda: asked.append(None))
-    monkeypatch.setattr("pacs_panel.pipeline.watch.AGAIN", 0)
+    monkeypatch.setattr("pacs_panel.pipeline.watchdog.AGAIN", 0)
     return asked
 
 
@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_opened_is_not_watched(tmp_path: Path, clock: list
 def test_signs_of_life_in_quick_succession_are_one(
     tmp_path: Path, clock: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pacs_panel.pipeline.watch.AGAIN", 0.01)
+    monkeypatch.setattr("pacs_panel.pipeline.watchdog.AGAIN", 0.01)
     with Watch(lambda _: io.BytesIO(bytes(100)), 1e9, tmp_path / "note") as opener, opener(HERE) as file:
         for _ in range(10):
             file.seek(0)
