@@ -39,6 +39,7 @@ bench: $(DEV) peers ## peers and limits beside us in one run: ratios, printed an
 requirements: $(DEV) ## pin anew what pyproject.toml asks for, in requirements/
 	$(COMPILE) --extra dev --output-file requirements/dev.txt
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/run.txt
+	$(subst pyproject.toml,requirements/peers.in,$(COMPILE)) --output-file requirements/peers.txt
 
 clean: ## remove .venv, caches and what was built
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
