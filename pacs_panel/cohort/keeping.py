@@ -25,22 +25,7 @@ class Cohorts(Upkeep):
     def search(
         self, level: Level = "series", *, order: Sequence[tuple[str, str]] | None = None, **keywords: Any
     ) -> Search:
-        """Search lazily; see `pacs_panel.index.search.Search`. What is found can be frozen as a `cohort`.
-
-        Parameters
-        ----------
-        level : str
-            ``patient``, ``study``, ``series`` or ``instance``.
-        order : sequence of (keyword, "asc" or "desc"), optional
-        **keywords
-            DICOM keywords verbatim, with DICOM matching (PS3.4 §C.2.2.2): a value, a list of values, wildcards ``*``
-            and ``?``, ranges ``"20250101-"``; ``text=`` looks everywhere.
-
-        Raises
-        ------
-        BadQuery
-            An unknown keyword, or a value that does not fit it.
-        """
+        """Search lazily, as `pacs_panel.scoped.Scoped.search`; what is found can be frozen as a `cohort`."""
         return replace(super().search(level, order=order, **keywords), freezer=self._freeze)
 
     def cohort(self, name: str) -> Cohort:

@@ -199,15 +199,16 @@ def _seconds(columns: Sequence[Column], key: str) -> list[float | None]:
     """Seconds after the first image.
 
     Where no date is stated and the times of day span more than half a day, the early ones are after midnight; where all
-    have one and the same date, they are if Instance Numbers say so, too.
+    have one and the same date, they are if Instance Numbers say so, too. Where only some state a zone, none is told.
     """
     images = [image for column in columns for image in column]
     dates = [str(image.order.get(DATES.get(key, ""), "")) for image in images]
     if not all(dates):
         dates = [""] * len(images)  # beside a date, none is no date at all
     times = [_moment(str(image.order.get(key, "")), date) for image, date in zip(images, dates, strict=True)]
+    zoned = {re.search(r"[+-]\d{4}$", str(image.order.get(key, ""))) is not None for image in images}
     known = [time for time in times if time is not None]
-    if len(known) < len(times):
+    if len(known) < len(times) or len(zoned) > 1:
         return [None] * len(times)
     if key in DATES and len(set(dates)) == 1 and max(known) - min(known) > DAY / 2:
         later = [time + DAY if time % DAY < DAY / 2 else time for time in known]

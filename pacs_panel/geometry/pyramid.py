@@ -170,7 +170,7 @@ def _factors(fine: ImageHeader, coarse: ImageHeader) -> Vector | None:
     else:
         down, across = (_whole(large / small) for large, small in sizes)
         fits = [(across, *sizes[0]), (down, *sizes[1])]
-    if min(down, across) <= 0 or any(abs(large / factor - small) > 1 for factor, large, small in fits):
+    if min(down, across) < 1 or any(abs(large / factor - small) > 1 for factor, large, small in fits):
         return None
     return (1, down, across)
 

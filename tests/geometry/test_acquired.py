@@ -124,3 +124,16 @@ def test_acquisitions_that_share_temporal_positions_are_a_dimension_beside_them(
     found = [(dimension.keyword, dimension.values) for dimension in stack.passport.dimensions]
     assert found == [("TemporalPositionIdentifier", (1.0, 2.0, 3.0)), ("AcquisitionNumber", (1.0, 2.0))]
     assert stack.passport.verdict == "regular"
+
+
+def test_moments_of_which_only_some_have_a_zone_are_not_compared() -> None:
+    def dimensions(*zones: str) -> list[str]:
+        images = [
+            image
+            for n, zone in enumerate(zones)
+            for image in renamed(axial(2).headers(), f"z{n}", FrameAcquisitionDateTime=f"2025010112000{n}{zone}")
+        ]
+        return [dimension.keyword for stack in stacks(images) for dimension in stack.passport.dimensions]
+
+    assert dimensions("+0100", "+0100", "+0000") == ["FrameAcquisitionDateTime"]
+    assert "FrameAcquisitionDateTime" not in dimensions("+0100", "", "+0100")

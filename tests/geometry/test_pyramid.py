@@ -42,6 +42,11 @@ def test_sizes_must_agree_to_within_a_pixel(rows: int, fits: bool) -> None:
     assert (len(stacks([image("a", 4000, 3000, 0.001), image("b", rows, 750, 0.004)])) == 1) is fits
 
 
+def test_what_is_finer_along_one_side_is_no_level() -> None:
+    stretched = replace(image("b", 4000, 500), spacing=(0.001, 0.008))
+    assert [factors(stack) for stack in stacks([image("a", 2000, 2000, 0.002), stretched])] == [[], []]
+
+
 def test_sizes_tell_where_no_spacing_does() -> None:
     (stack,) = stacks([image("a", 4001, 3000), image("b", 1000, 750)])
     assert factors(stack) == [("b", (4.001, 4))]
