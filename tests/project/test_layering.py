@@ -19,7 +19,7 @@ from tests.project.imports import PACKAGE, ROOT, Import, cycles, read_imports, r
 BASICS = {"errors", "settings", "model", "attributes", "policy"}
 FOUNDATION = BASICS | {"dicom", "pixels", "geometry", "storage"}
 STAGES = {"receive", "keep", "volume", "overlay", "index", "records", "privacy", "analyse"}
-JOINED = {"archive", "cohort"}
+JOINED = {"archive", "imaging", "cohort"}
 BELOW_JOINED = {"scoped", "upkeep", "organise"}  # what an archive is made of
 ABOVE = {"catalog", "backup"}
 
@@ -38,7 +38,8 @@ ALLOWED: dict[str, set[str]] = {
     "upkeep": FOUNDATION | STAGES | {"pipeline", "scoped"},
     "organise": FOUNDATION | STAGES | {"scoped", "cohort"},
     **dict.fromkeys(JOINED, FOUNDATION | STAGES | {"pipeline"} | BELOW_JOINED),
-    "archive": FOUNDATION | STAGES | {"pipeline", "cohort"} | BELOW_JOINED,
+    "imaging": FOUNDATION | STAGES | {"pipeline", "cohort"} | BELOW_JOINED,
+    "archive": FOUNDATION | STAGES | {"pipeline", "cohort", "imaging"} | BELOW_JOINED,
     **dict.fromkeys(ABOVE, FOUNDATION | JOINED),
     "view": FOUNDATION | {"analyse"},
     "serve": FOUNDATION | JOINED | ABOVE | {"view"},
@@ -80,7 +81,7 @@ HOMES: dict[str, set[str]] = {
     "starlette": {"serve"},
     "tornado": {"serve"},
     "uvicorn": {"serve"},
-    "xarray": {"volume", "overlay", "analyse", "scoped", "archive", "cohort", "catalog"},
+    "xarray": {"volume", "overlay", "analyse", "scoped", "imaging", "archive", "cohort", "catalog"},
     "zarr": {"volume"},
 }
 
