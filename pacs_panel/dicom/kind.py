@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pacs_panel.dicom import doses
 from pacs_panel.model import ImageHeader
@@ -128,15 +129,24 @@ def kind(sop_class_uid: str, modality: str, image: ImageHeader | None) -> Kind:
         ``volume`` is true for every image that can be decoded. Segmentations speak of images, and are none; doses do,
         too, but have a grid of their own.
     """
+    named = _named(sop_class_uid, modality, image is not None)
+    if not named.volume:
+        return named
+    why = _why_not(image) or _without_scale(sop_class_uid, image)
+    return Kind(named.name, not why, why, named.speaks)
+
+
+@lru_cache(maxsize=256)
+def _named(sop_class_uid: str, modality: str, image: bool) -> Kind:
+    """The kind, where ``volume`` is true of all that may have one, as far as the class tells."""
     if sop_class_uid == DIRECTORY:
         return Kind("media directory", note="kept; lists other files")
     code = sop_class_uid.removeprefix(ROOT) if sop_class_uid.startswith(ROOT) else ""
     name = OTHERS.get(code) or next((name for prefix, name in FAMILIES.items() if code.startswith(prefix)), "")
     if name and code not in IMAGES:
         return Kind(name)
-    why = _why_not(image) or _without_scale(sop_class_uid, image)
     name = IMAGES.get(code) or " ".join(filter(None, (modality, "image" if image else "object")))
-    return Kind(name, not why, why, sop_class_uid == doses.SOP_CLASS)
+    return Kind(name, volume=True, speaks=sop_class_uid == doses.SOP_CLASS)
 
 
 def _without_scale(sop_class_uid: str, image: ImageHeader | None) -> str:

@@ -125,7 +125,12 @@ def _translated() -> Iterator[None]:
 def _engine(path: Path) -> Engine:
     url = URL.create("sqlite", database=str(path.absolute()))
     engine = create_engine(
-        url, connect_args={"check_same_thread": False}, pool_size=4, max_overflow=60, pool_recycle=RECYCLE_SECONDS
+        url,
+        connect_args={"check_same_thread": False},
+        pool_size=4,
+        max_overflow=60,
+        pool_recycle=RECYCLE_SECONDS,
+        hide_parameters=True,  # what a row says of a patient stands in no message
     )
 
     @event.listens_for(engine, "connect")

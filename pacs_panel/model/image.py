@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 
 from pacs_panel.model.mapping import RealWorldMap
@@ -172,10 +173,10 @@ class ImageHeader:
 
     def to_json(self) -> str:
         """The value as compact JSON, for a column of the index: what is not as by default."""
-        found = ((name, getattr(self, name)) for name in _OPTIONAL)
-        told = {name: value for name, value in found if value != _OPTIONAL[name] and name not in _PASSING}
+        found = zip(_TOLD, _VALUES(self), _DEFAULTS, strict=True)
+        told = {name: value for name, value, default in found if value is not default and value != default}
         told |= {name: getattr(self, name) for name in _REQUIRED}
-        return json.dumps(told, separators=(",", ":"), default=dict)
+        return _encode(told)
 
     @classmethod
     def from_json(cls, text: str) -> ImageHeader:
@@ -186,6 +187,9 @@ class ImageHeader:
 _REQUIRED = ("sop_instance_uid", "rows", "columns")
 _OPTIONAL = {f.name: f.default for f in fields(ImageHeader) if f.name not in _REQUIRED}
 _PASSING = ("table", "palette", "voi_tables", "supplemental", "tiling", "slide", "real_world")
+_TOLD = tuple(name for name in _OPTIONAL if name not in _PASSING)
+_VALUES, _DEFAULTS = attrgetter(*_TOLD), tuple(_OPTIONAL[name] for name in _TOLD)
+_encode = json.JSONEncoder(separators=(",", ":"), default=dict).encode
 
 
 @dataclass(frozen=True, slots=True)

@@ -318,7 +318,7 @@ def _translated() -> Iterator[None]:
 def _engine(path: Path) -> Engine:
     url = URL.create("sqlite", database=str(path.absolute()))
     # Used rarely: a connection for each transaction, so that none outlives a fork.
-    engine = create_engine(url, poolclass=NullPool)
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:

@@ -5,13 +5,17 @@ import os
 import signal
 import sqlite3
 import threading
+import traceback
 from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 
 from pacs_panel.errors import ArchiveError
+from pacs_panel.index import schema
 from pacs_panel.index.engine import Database, refuse_network
 from pacs_panel.index.store import Index
 from tests.index.made import arrival
@@ -54,6 +58,18 @@ def test_another_version_is_refused_until_it_is_renewed(tmp_path: Path) -> None:
         assert other.object("1.2.1.1.1") == one.object("1.2.1.1.1")
     with closing(sqlite3.connect(path)) as made:
         assert made.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_what_fails_says_nothing_of_patients(tmp_path: Path) -> None:
+    said = "HIDDEN"
+    with (
+        closing(Database(tmp_path / "index.sqlite")) as database,
+        pytest.raises(IntegrityError) as failed,
+        database.write() as connection,
+    ):
+        connection.execute(insert(schema.patient).values(key=None, PatientID=said))
+    assert "patient" in str(failed.value)
+    assert said not in "".join(traceback.format_exception(failed.value))
 
 
 def write(path: Path, start: object, series: int, batches: int) -> None:
