@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pacs_panel.corrections import Corrections
 from pacs_panel.errors import BadQuery, NotYetShown
 from pacs_panel.imaging import Volumes
+from pacs_panel.index.current import Rejected
 from pacs_panel.keep import session as sessions
-from pacs_panel.model import LOCAL, Principal, Segment
+from pacs_panel.keep.originals import open_original
+from pacs_panel.model import LOCAL, Kept, Principal, Segment
 from pacs_panel.organise import Organise
 from pacs_panel.pipeline.admit import Import, Progress, admit
+from pacs_panel.pipeline.door import Door
 from pacs_panel.pipeline.export import FORMATS, export_originals, export_volumes
 from pacs_panel.pipeline.inbox import Inbox, follow
+from pacs_panel.pipeline.labels import follow as follow_labels
 from pacs_panel.pipeline.reindex import references
 from pacs_panel.pipeline.written import Writer, made, parametric_map, save, segmentation
+from pacs_panel.policy import Action
 from pacs_panel.receive.report import Report
 from pacs_panel.records.values import Session
 from pacs_panel.settings import Settings
 from pacs_panel.storage.folder import MEMORY, open_folder
+from pacs_panel.storage.remote import is_remote
 from pacs_panel.volume.cached import number_of
 from pacs_panel.volume.received import PREFIX
+
+if TYPE_CHECKING:
+    from pacs_panel.index.search import Search
+    from pacs_panel.published.writing import Publication
 
 
 def open_archive(
@@ -39,7 +52,8 @@ def open_archive(
     Parameters
     ----------
     url : str or Path
-        A folder (``/data/pacs`` or ``file:///data/pacs``), or ``memory://`` for one that vanishes when it is closed.
+        A folder (``/data/pacs`` or ``file:///data/pacs``), ``memory://`` for one that vanishes when it is closed, or
+        the ``https://`` address of one that was published (see `Archive.publish`), which can be read only.
     create : bool
         Make the archive where there is none.
     settings : Settings, optional
@@ -53,6 +67,10 @@ def open_archive(
         There is no archive and ``create`` is false; the folder holds something else; its format is of another version.
     """
     settings = settings or Settings.load()
+    if is_remote(url):
+        from pacs_panel.published.archive import open_published
+
+        return open_published(str(url), settings=settings, principal=principal)
     temporary = str(url) == MEMORY
     return Archive(open_folder(url, create=create), settings, principal, temporary=temporary)
 
@@ -95,6 +113,7 @@ class Archive(Volumes):
         """
         self._may("write")
         self.recover()
+        follow_labels(self._index, self._records)
         given = (paths,) if isinstance(paths, str | Path) else tuple(paths)
         session = sessions.new_session()
         self._records.begin(Session(session, "import", collection, time.time_ns()))
@@ -115,6 +134,16 @@ class Archive(Volumes):
             self.settle(executor=executor)
         return report
 
+    @contextmanager
+    def receiving(self, *, collection: str = "", kind: str = "association") -> Iterator[Door]:
+        """A door for what comes one by one, such as over the network; see `pacs_panel.pipeline.door.Door`."""
+        self._may("write")
+        session = sessions.new_session()
+        self._records.begin(Session(session, kind, collection, time.time_ns()))
+        with Door(self.root, self._index, self.settings, collection, session) as door:
+            yield door
+        self._records.finish(session, time.time_ns())
+
     def watch(
         self, folders: Iterable[str | Path], *, collection: str = "", still: float = 5.0, once: bool = False
     ) -> Iterator[Report]:
@@ -127,10 +156,33 @@ class Archive(Volumes):
         take = partial(self.ingest, collection=collection)
         return follow(Inbox(folders, take, still=still, leave_out=self.root), once=once)
 
+    def may(self, action: Action) -> None:
+        """Raise `Denied` unless the principal may act so on anything here."""
+        self._may(action)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be changed here, whoever asks: it is a published archive."""
+        return False
+
+    @property
+    def address(self) -> str:
+        """Where it can be opened again: its folder, or where it is published."""
+        return str(self.root)
+
     @property
     def organise(self) -> Organise:
         """Tags, notes, ratings, collections and saved searches."""
         return Organise(self)
+
+    @property
+    def corrections(self) -> Corrections:
+        """Wrong values, patients that are one, moved studies and series: set right, and undone; see `Corrections`."""
+        return Corrections(self)
+
+    def rejected(self) -> Sequence[Rejected]:
+        """Objects that a key object selection rejects, so that no search shows them; `corrections.accept` does."""
+        return self.corrections.rejected()
 
     # -- what is made of them ------------------------------------------------------------------------------------------
 
@@ -203,6 +255,12 @@ class Archive(Volumes):
             self.ingest(folder)
         return written
 
+    def charts(self, **criteria: Any) -> Any:
+        """Charts of what a search of series finds, for a notebook cell; brushing one narrows all others."""
+        from pacs_panel.view.charts import overview
+
+        return overview(self.search(**criteria))
+
     def view(self, uid: str, stack: int | None = None) -> Any:
         """The dashboard's viewer of a series, for a notebook cell."""
         from pacs_panel.view.image.viewer import image_view
@@ -218,8 +276,12 @@ class Archive(Volumes):
         over, states = StackOverlays(self, *of), StackPresentations(self, *of)
         return image_view(frames, transport="message", overlays=over, presentations=states)
 
+    def original(self, kept: Kept) -> BufferedReader:
+        """The bytes of an object that `objects` told of, as received, as a seekable file; raises `Damaged`."""
+        return open_original(self.root, kept.location)
+
     def export(self, uid: str, target: str | Path, form: str = "dicom") -> list[Path]:
-        """Write a series to files: the received bytes, or its volumes.
+        """Write a series to files: the received bytes, or its volumes. Corrections are in none of them.
 
         Parameters
         ----------
@@ -238,3 +300,15 @@ class Archive(Volumes):
         if not (revision := self.revision(uid)).stacks:
             raise NotYetShown(f"series {uid}: {revision.note}")
         return list(export_volumes(self.root, revision, Path(target), form, self.objects(uid), self.settings))
+
+    def publish(self, folder: str | Path, *searches: Search, **how: Any) -> Publication:
+        """Write the series that any of these searches finds, by default all, as a folder for a file server.
+
+        ``originals=True`` adds the received objects, ``prune=True`` removes what is not published any more: see
+        `pacs_panel.published.writing.publish`. Names and identifiers of patients are published as they are.
+        """
+        from pacs_panel.published.writing import publish
+
+        self._may("read")
+        with self._reading():
+            return publish(self.root, self._index, searches or (self.search(),), Path(folder), self.settings, **how)

@@ -40,14 +40,20 @@ class Attribute:
     @property
     def column(self) -> str:
         """Name of the column in the index."""
-        return self.keyword
+        return "key" if self.keyword in KEYS else self.keyword
 
     @property
     def number(self) -> bool:
         """Whether values are numbers rather than text."""
         return self.vr in NUMBERS
 
+    @property
+    def measured(self) -> bool:
+        """Whether values are compared as numbers: those that are, and ages, which are compared in years."""
+        return self.number or self.vr == AGE
 
+
+AGE = "AS"
 NUMBERS = frozenset({"IS", "DS", "US", "UL", "SS", "SL", "FD", "FL", "UV"})
 
 ATTRIBUTES: tuple[Attribute, ...] = (
@@ -106,6 +112,11 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("TransferSyntaxUID", "instance", "UI"),
     Attribute("ContentLabel", "instance", "CS"),
     Attribute("Collection", "series", "LO", text=True, ours=True),
+    Attribute("ImportCollection", "series", "LO", ours=True),
+    Attribute("Tags", "series", "LO", text=True, ours=True),
+    Attribute("StudyTags", "study", "LO", text=True, ours=True),
+    Attribute("PatientTags", "patient", "LO", text=True, ours=True),
+    Attribute("Objects", "series", "CS", ours=True),
     Attribute("Kind", "series", "CS", text=True, ours=True),
     Attribute("Verdict", "series", "CS", ours=True),
     Attribute("ArrivalDate", "series", "DA", ours=True),
@@ -117,6 +128,9 @@ ATTRIBUTES: tuple[Attribute, ...] = (
 )
 
 BY_KEYWORD: dict[str, Attribute] = {a.keyword: a for a in ATTRIBUTES}
+
+# By what the archive itself knows a row: no attribute of anything, but a criterion all the same.
+KEYS: dict[str, Attribute] = {f"{level}_key": Attribute(f"{level}_key", level, "UI", ours=True) for level in LEVELS[:3]}
 
 
 def at_level(level: Level) -> tuple[Attribute, ...]:

@@ -1,14 +1,17 @@
 """An archive as an intake catalog: tables of studies, series and cohorts, and every series as a volume under its UID.
 
 A reader opens the archive for as long as it reads; of an open archive, a catalog reads as that archive's principal.
-Series are entries that are made when they are asked for, so that the size of an archive costs a catalog nothing.
+Series are entries that are made when they are asked for, so that the size of an archive costs a catalog nothing. What a
+table is asked for, rows and columns, is asked of the archive's search: no more than that is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +20,7 @@ from intake import BaseData, BaseReader, Catalog, DataDescription, ReaderDescrip
 from pacs_panel.archive import Archive, open_archive
 from pacs_panel.attributes import Level
 from pacs_panel.cohort import Facts
-from pacs_panel.errors import NotFound
+from pacs_panel.errors import BadQuery, NotFound
 from pacs_panel.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 ARCHIVE = "archive"  # the name under which the entries of a catalog refer to their archive
 COHORT = "cohort:"  # begins the name of a cohort's entry
+PAGE = 1000  # rows that are read at a time
 TOLD = ("Modality", "SeriesDescription", "StudyDate", "StudyInstanceUID", "Verdict")
 
 
@@ -44,7 +48,8 @@ class ArchiveData(BaseData):
     Parameters
     ----------
     url : str, optional
-        As for `pacs_panel.open_archive`; a relative folder counts from the working directory.
+        As for `pacs_panel.open_archive`, so also of a published archive; a relative folder counts from the working
+        directory.
     otherwise : str, optional
         What to open where ``url`` is empty; the settings' own archive where this is empty, too.
     metadata : dict, optional
@@ -63,16 +68,20 @@ class ArchiveData(BaseData):
         if self._archive is not None:
             yield self._archive
             return
-        settings = Settings.load()
-        with open_archive(self.url or self.otherwise or settings.archive, create=False, settings=settings) as archive:
+        with self.open() as archive:
             yield archive
+
+    def open(self) -> Archive:
+        """The archive, opened anew."""
+        settings = Settings.load()
+        return open_archive(self.url or self.otherwise or settings.archive, create=False, settings=settings)
 
 
 class OpenArchive(DataDescription):
     """Describes an archive that is open already: read here as it is, and by its address from a file."""
 
     def __init__(self, archive: Archive) -> None:
-        super().__init__(ArchiveData.qname(), {"url": str(archive.root)})
+        super().__init__(ArchiveData.qname(), {"url": archive.address})
         self._archive = archive
 
     def to_data(self, user_parameters: dict[str, Any] | None = None, **kwargs: Any) -> ArchiveData:
@@ -90,19 +99,47 @@ class _Table(BaseReader):
     output_instance = "pandas:DataFrame"
     level: ClassVar[Level]
 
-    def _read(self, data: ArchiveData, **keywords: Any) -> pd.DataFrame:
+    def _read(
+        self, data: ArchiveData, columns: Sequence[str] | None = None, limit: int | None = None, **keywords: Any
+    ) -> pd.DataFrame:
         with data.opened() as archive:
-            return archive.search(self.level, **keywords).to_frame()
+            return _table(archive.search(self.level, **keywords), columns, limit)
+
+
+def _table(found: Any, columns: Sequence[str] | None, limit: int | None) -> pd.DataFrame:
+    """What a search finds: all of it, some columns, or the first rows in order."""
+    import pandas as pd
+
+    if isinstance(columns, str):
+        raise BadQuery("columns: give a list of keywords")
+    names = None if columns is None else list(dict.fromkeys(columns))
+    if limit is None:
+        whole: pd.DataFrame = found.to_frame() if names is None else found.columns(*_without_key(names))[names]
+        return whole
+    if limit < 1:
+        raise BadQuery("limit: at least 1")
+    rows = list(islice(found.rows(min(limit, PAGE)), limit))
+    if rows and (unknown := [name for name in names or () if name not in rows[0]]):
+        raise BadQuery(f"columns: rows of this level have no {', '.join(unknown)}")
+    return pd.DataFrame.from_records(rows, columns=names) if rows else found.to_frame().reindex(columns=names)
+
+
+def _without_key(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name != "key"]  # which is always there
 
 
 class Studies(_Table):
-    """Studies as a table; arguments are those of `Archive.search`, e.g. ``StudyDate="20250101-"``."""
+    """Studies as a table.
+
+    Arguments are those of `Archive.search`, e.g. ``StudyDate="20250101-"``, and ``columns``, a list of keywords (of
+    text they are categorical, as `Search.columns` gives them), and ``limit``, the most rows, the first in order.
+    """
 
     level = "study"
 
 
 class SeriesTable(_Table):
-    """Series as a table; arguments are those of `Archive.search`, e.g. ``Modality="CT"``."""
+    """Series as a table; arguments are as those of `Studies`, e.g. ``Modality="CT", columns=["Manufacturer"]``."""
 
     level = "series"
 
@@ -154,7 +191,7 @@ class ByUid(BaseReader):
     def _read(self, data: ArchiveData) -> ArchiveCatalog:
         if data._archive is not None:
             return open_catalog(data._archive)
-        return _catalog(data, data.to_entry())
+        return _catalog(_of_address(data), data.to_entry())
 
 
 # -- the catalog -------------------------------------------------------------------------------------------------------
@@ -165,13 +202,26 @@ class Entries(dict[str, ReaderDescription]):
 
     A series is asked for by UID or key, a cohort by ``cohort:`` and its name. Going through it gives those with names
     only, so that writing a catalog to a file stays cheap.
+
+    Parameters
+    ----------
+    archive : Archive
+        Where they are looked up; it stays open meanwhile.
+    data : ArchiveData, optional
+        The address by which another process can open it.
     """
 
-    def __init__(self, data: ArchiveData) -> None:
+    def __init__(self, archive: Archive, data: ArchiveData | None = None) -> None:
         readers: dict[str, type[BaseReader]] = {"studies": Studies, "series": SeriesTable, "volume": Volume}
         readers |= {"cohorts": Cohorts, "cohort": CohortTable}
         super().__init__({name: _describe(name, reader) for name, reader in readers.items()})
-        self._data = data
+        self.archive, self._data = archive, data
+        self._seen: tuple[str, Mapping[str, Any]] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._data is None:
+            raise TypeError("the catalog of an open archive stays in its process; open one by its address there")
+        return (_of_address, (self._data,))
 
     def __contains__(self, name: object) -> bool:
         if super().__contains__(name):
@@ -183,15 +233,14 @@ class Entries(dict[str, ReaderDescription]):
     def __missing__(self, uid: str) -> ReaderDescription:
         if uid.startswith(COHORT):
             return self._cohort(uid)
-        with self._data.opened() as archive:
-            row = archive.find(uid)
+        seen, self._seen = self._seen, None  # intake asks whether there is an entry, then for it
+        row = seen[1] if seen is not None and seen[0] == uid else self.archive.find(uid)
         told = {keyword: row[keyword] for keyword in TOLD if row[keyword]}
         return _describe(uid, Volume, told, series_uid=uid)
 
     def _cohort(self, entry: str) -> ReaderDescription:
         name = entry.removeprefix(COHORT)
-        with self._data.opened() as archive:
-            facts = archive.cohort(name).facts
+        facts = self.archive.cohort(name).facts
         told = {each: getattr(facts, each) for each in ("hash", "change", "at", "series", "objects")}
         return _describe(entry, CohortTable, told, cohort=name)
 
@@ -203,8 +252,9 @@ class Entries(dict[str, ReaderDescription]):
         return True
 
     def _is_series(self, name: str) -> bool:
-        with self._data.opened() as archive:
-            return bool(archive.search("series").named(name))
+        rows = self.archive.search("series").named(name)
+        self._seen = (name, rows[0]) if len(rows) == 1 else None
+        return bool(rows)
 
 
 class ArchiveCatalog(Catalog):
@@ -255,15 +305,20 @@ def open_catalog(archive: Archive | str | Path) -> ArchiveCatalog:
     >>> catalog["cohort:lung"].read()  # doctest: +SKIP
     """
     if isinstance(archive, Archive):
-        description = OpenArchive(archive)
-        return _catalog(description.to_data(), description)
+        return _catalog(Entries(archive), OpenArchive(archive))
     data = ArchiveData(str(archive))
-    with data.opened():  # so that a wrong address is told at once
-        return _catalog(data, data.to_entry())
+    return _catalog(_of_address(data), data.to_entry())
 
 
-def _catalog(data: ArchiveData, description: DataDescription) -> ArchiveCatalog:
-    entries = Entries(data)
+def _of_address(data: ArchiveData) -> Entries:
+    """Entries of an archive that is opened for them, and closed when nobody has them any more."""
+    archive = data.open()
+    entries = Entries(archive, data)
+    weakref.finalize(entries, archive.close)
+    return entries
+
+
+def _catalog(entries: Entries, description: DataDescription) -> ArchiveCatalog:
     return ArchiveCatalog(entries, aliases={name: name for name in entries}, data={ARCHIVE: description})
 
 

@@ -110,3 +110,18 @@ class Busy(ArchiveError):
 
 class Denied(PacsPanelError, PermissionError):
     """No rule grants this principal what was asked."""
+
+
+# -- a published archive -----------------------------------------------------------------------------------------------
+
+
+class Unreachable(ArchiveError):
+    """A server does not answer, answers with an error, or has a certificate that is not trusted."""
+
+
+class ReadOnly(Denied):
+    """A published archive cannot be changed; its source can, and is then published again."""
+
+
+class NotPublished(PacsPanelError, LookupError):
+    """What is asked for was left out when the archive was published."""

@@ -1,7 +1,8 @@
 """What people make of an archive: tags, notes, ratings, collections and saved searches.
 
-All of it lies in the records, by the keys of patients, studies and series, so it survives every reindex. Names are
-compared as they are written, and shared by all who may read.
+All of it lies in the records, by the keys of patients, studies and series, so it survives every reindex; tags and lists
+are attributes of what they are on besides. Names are shared by all who may read; searches compare them as other text,
+without regard to case.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pacs_panel.attributes import Level
 from pacs_panel.cohort.asked import from_text, to_text
-from pacs_panel.errors import Ambiguous, BadQuery, NotFound
+from pacs_panel.errors import BadQuery, NotFound
 from pacs_panel.index.criteria import criteria
+from pacs_panel.index.engine import Database
+from pacs_panel.index.labels import LABELLED, Label, give, take
 from pacs_panel.index.search import MOST_ROWS, Search
 from pacs_panel.policy import Action
 from pacs_panel.records.values import Mark, MarkKind, Saved, SavedKind
@@ -29,7 +33,6 @@ LONGEST_NOTE = 10_000
 RATINGS = range(1, 6)
 MARKED: tuple[Level, ...] = ("patient", "study", "series")
 UID: dict[Level, str] = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
-NO_UID = "-"  # what no object can have as its UID
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,12 @@ class Organise:
     # -- tags, notes, ratings ------------------------------------------------------------------------------------------
 
     def tag(self, uid: str | Iterable[str], name: str, level: Level = "series") -> None:
-        """Give a tag to one, or to several: all or none."""
-        self._mark("tag", _several(uid), _name(name), level)
+        """Give a tag to one, or to several: all or none. It is searched as ``Tags``, ``StudyTags``, ``PatientTags``."""
+        self._label("tag", _several(uid), _name(name), level)
 
     def untag(self, uid: str | Iterable[str], name: str, level: Level = "series") -> None:
         """Take a tag back, from all or none; `NotFound` where it was not given."""
-        self._unmark("tag", _several(uid), _name(name), level)
+        self._unlabel("tag", _several(uid), _name(name), level)
 
     def tags(self, uid: str, level: Level = "series") -> list[str]:
         """Names of the tags of one patient, study or series; `marks` tells who gave them and when."""
@@ -66,9 +69,10 @@ class Organise:
     def tag_counts(self, found: Search | None = None) -> list[tuple[str, int]]:
         """Each tag, the most frequent first, with how many rows of a search carry it; by default, of all series."""
         found = found or self.archive.search()
-        marks = self._records.marks("tag", level=found.level)
-        seen = _seen(found, marks)
-        counts = Counter(mark.name for mark in marks if mark.key in seen)
+        keyword = LABELLED[_level(found.level), "tag"]
+        counts: Counter[str] = Counter()
+        for text, rows in found.columns(keyword)[keyword].value_counts().items():
+            counts.update(dict.fromkeys(str(text).split("\\"), int(rows)))
         return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
     def note(self, uid: str, text: str, level: Level = "series") -> str:
@@ -105,6 +109,15 @@ class Organise:
         """What was said of one patient, study or series, by whom and when, oldest first."""
         return self._records.marks(kind, level=_level(level), key=self._row(uid, level, "read")[0])
 
+    def marks_of(self, kind: MarkKind, keys: Iterable[str], level: Level = "series") -> dict[str, list[Mark]]:
+        """`marks` of several at once, by key; what may not be seen is left out."""
+        rows = self.archive.search(_level(level), key=list(keys)).rows(MOST_ROWS)
+        found: dict[str, list[Mark]] = {str(row["key"]): [] for row in rows}
+        for mark in self._records.marks(kind, level=level):
+            if mark.key in found:
+                found[mark.key].append(mark)
+        return found
+
     def search(
         self,
         level: Level = "series",
@@ -113,68 +126,60 @@ class Organise:
         order: Sequence[tuple[str, str]] | None = None,
         **keywords: Any,
     ) -> Search:
-        """Search among the studies or series that carry all these tags now; else as `Archive.search`.
-
-        Raises
-        ------
-        Ambiguous
-            A tagged UID occurs in several places of which not all are tagged, or there is none.
-        """
+        """Search among the patients, studies or series that carry all these tags; else as `Archive.search`."""
         found = self.archive.search(level, order=order, **keywords)
-        names = [_name(name) for name in _several(tags)]
-        if not names:
-            return found
-        given = [{mark.key: mark for mark in self._records.marks("tag", level=level, name=name)} for name in names]
-        return self._among(found, [mark for key, mark in given[0].items() if all(key in each for each in given)])
+        keyword = LABELLED[_level(level), "tag"]
+        asked = [criteria(level, **{keyword: [_name(name)]}) for name in _several(tags)]
+        wanted = found.criteria.wanted + tuple(criterion for each in asked for criterion in each.wanted)
+        return replace(found, criteria=replace(found.criteria, wanted=wanted))
 
     # -- collections ---------------------------------------------------------------------------------------------------
 
     def collect(self, name: str, uids: Iterable[str]) -> None:
         """Put series into a collection that is a list, all of them or none; it is made by its first member."""
-        self._mark("collection", _several(uids), _name(name), "series")
+        self._label("collection", _several(uids), _name(name), "series")
 
     def uncollect(self, name: str, uids: Iterable[str] | None = None) -> None:
         """Take series out of a list; without ``uids``, drop the whole collection. The series themselves stay."""
         name = _name(name)
         if uids is not None:
-            self._unmark("collection", _several(uids), name, "series")
+            self._unlabel("collection", _several(uids), name, "series")
             return
         self._everywhere("write")
         if name in self._records.saved("collection"):
             self._records.unsave("collection", name)
         else:
-            self._records.unmark("collection", name)
+            take(self._database, "collection", name, first=partial(self._records.unmark, "collection", name))
 
     def collect_by(self, name: str, **keywords: Any) -> None:
         """Make, or change, a collection by rule: the series that match whenever it is asked for."""
         self._save("collection", name, self.archive.search(**keywords))
 
     def collection(self, name: str, *, order: Sequence[tuple[str, str]] | None = None) -> Search:
-        """The series of a collection: by rule, by list, or else those that were imported under this name.
+        """The series of a collection: by rule, or else those on its list and those that were imported under this name.
 
         Raises
         ------
         NotFound
-        Ambiguous
-            As `search`.
         """
         name = _name(name)
         if (rule := self._records.saved("collection").get(name)) is not None:
             return self._found(rule, order)
-        found = self.archive.search(order=order)
-        if members := self._records.marks("collection", level="series", name=name):
-            return self._among(found, members)
-        found = self.archive.search(order=order, Collection=name)
+        found = self.archive.search(order=order, Collection=[name])
         if not found.count():
             raise NotFound("there is no collection of that name")
         return found
 
     def collections(self) -> dict[str, str]:
         """Names of the collections that people made: each ``list`` or ``rule``, in the order of names."""
-        marks = self._records.marks("collection")
-        seen = _seen(self.archive.search(), marks)
-        kinds = {mark.name: "list" for mark in marks if mark.key in seen}
-        return dict(sorted((kinds | dict.fromkeys(self._records.saved("collection"), "rule")).items()))
+        seen = {
+            one
+            for text in self.archive.search().columns("Collection")["Collection"].cat.categories
+            for one in text.split("\\")
+        }
+        lists = {mark.name for mark in self._records.marks("collection")} & seen
+        kinds = dict.fromkeys(lists, "list") | dict.fromkeys(self._records.saved("collection"), "rule")
+        return dict(sorted(kinds.items()))
 
     # -- saved searches ------------------------------------------------------------------------------------------------
 
@@ -214,17 +219,42 @@ class Organise:
 
     def _row(self, uid: str, level: Level, action: Action) -> tuple[str, str]:
         """Key and UID."""
-        row = self.archive._find(uid, level, self.archive._scope(_level(level), action))
-        return str(row["key"]), str((row[UID[level]] if level in UID else None) or "")
+        return self._rows([uid], level, action)[0]
+
+    def _rows(self, uids: Iterable[str], level: Level, action: Action) -> list[tuple[str, str]]:
+        """Key and UID of each: keys, which may be many, are asked for at once."""
+        scope, names = self.archive._scope(_level(level), action), list(uids)
+        found = self.archive._index.search(level, criteria(level, key=names if len(names) > 1 else []), scope=scope)
+        by_key = {str(row["key"]): row for row in found.rows(MOST_ROWS)} if len(names) > 1 else {}
+        rows = (by_key.get(name) or self.archive._find(name, level, scope) for name in names)
+        return [(str(row["key"]), str((row[UID[level]] if level in UID else None) or "")) for row in rows]
+
+    @property
+    def _database(self) -> Database:
+        return self.archive._index.database
+
+    def _marks(self, kind: MarkKind, uids: Iterable[str], name: str, level: Level, value: str = "") -> list[Mark]:
+        at, by = time.time_ns(), self.archive.principal.name
+        rows = self._rows(uids, level, "write")
+        return [Mark(kind, level, key, name, value, uid, at, by) for key, uid in rows]
 
     def _mark(self, kind: MarkKind, uids: Iterable[str], name: str, level: Level, value: str = "") -> None:
-        at, by = time.time_ns(), self.archive.principal.name
-        rows = [self._row(uid, level, "write") for uid in uids]
-        self._records.mark([Mark(kind, level, key, name, value, uid, at, by) for key, uid in rows])
+        self._records.mark(self._marks(kind, uids, name, level, value))
 
     def _unmark(self, kind: MarkKind, uids: Iterable[str], name: str, level: Level) -> None:
-        keys = dict.fromkeys(self._row(uid, level, "write")[0] for uid in uids)
-        self._records.unmark(kind, name, [(level, key) for key in keys])
+        self._records.unmark(kind, name, self._things(uids, level))
+
+    def _label(self, kind: MarkKind, uids: Iterable[str], name: str, level: Level) -> None:
+        marks = self._marks(kind, uids, name, level)
+        labels = [Label(mark.level, mark.kind, mark.key, mark.name) for mark in marks]
+        give(self._database, labels, first=partial(self._records.mark, marks))
+
+    def _unlabel(self, kind: MarkKind, uids: Iterable[str], name: str, level: Level) -> None:
+        things = self._things(uids, level)
+        take(self._database, kind, name, things, first=partial(self._records.unmark, kind, name, things))
+
+    def _things(self, uids: Iterable[str], level: Level) -> list[tuple[Level, str]]:
+        return [(level, key) for key in dict.fromkeys(key for key, _ in self._rows(uids, level, "write"))]
 
     def _everywhere(self, action: Action) -> None:
         """What concerns all is for those who may act on everything, as it does not belong to any one series."""
@@ -240,33 +270,6 @@ class Organise:
         asked = from_text(saved.criteria)
         kept = [(keyword, direction) for keyword, direction in json.loads(saved.order)]
         return replace(self.archive.search(asked.level, order=kept if order is None else order), criteria=asked)
-
-    def _among(self, found: Search, marks: Sequence[Mark]) -> Search:
-        """What was found and is marked. Criteria know UIDs, so these must mean what is marked and nothing else."""
-        if found.level not in UID:
-            raise BadQuery("search for tags at the level study or series")
-        keys = {mark.key for mark in marks}
-        narrowed = _narrowed(found, marks)
-        others = tuple(str(row["key"]) for row in narrowed.rows(MOST_ROWS) if row["key"] not in keys)
-        nameless = tuple(mark.key for mark in marks if not mark.uid and found.named(mark.key))
-        if others or nameless:
-            raise Ambiguous(f"some {found.level} UIDs are missing, or occur in several places", others + nameless)
-        return narrowed
-
-
-def _narrowed(found: Search, marks: Iterable[Mark]) -> Search:
-    uids = sorted({mark.uid for mark in marks if mark.uid}) or [NO_UID]
-    only = criteria(found.level, **{UID[found.level]: uids})
-    return replace(found, criteria=replace(found.criteria, wanted=found.criteria.wanted + only.wanted))
-
-
-def _seen(found: Search, marks: Sequence[Mark]) -> set[str]:
-    """Keys of what was found, as far as it may be among what is marked."""
-    nameless = {mark.key for mark in marks if not mark.uid}
-    keys = {key for key in nameless if any(row["key"] == key for row in found.named(key))}
-    if len(nameless) < len(marks):
-        keys |= {str(row["key"]) for row in _narrowed(found, marks).rows(MOST_ROWS)}
-    return keys
 
 
 def _several(given: str | Iterable[str]) -> Iterable[str]:

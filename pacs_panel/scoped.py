@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pacs_panel.attributes import Level
 from pacs_panel.dicom import full
 from pacs_panel.errors import Ambiguous, NotFound
-from pacs_panel.index.criteria import criteria
+from pacs_panel.index.criteria import criteria, scope
 from pacs_panel.index.references import Partners, partners
 from pacs_panel.index.search import Search
 from pacs_panel.index.store import Index
@@ -123,7 +123,10 @@ class Scoped:
         return self._index.objects(str(self.find(uid)["key"]), current=not versions)
 
     def header(self, uid: str) -> dict[str, Any]:
-        """The full header of an object, or of a series' first object, as the DICOM JSON model (PS3.18 §F)."""
+        """The full header of an object, or of a series' first object, as the DICOM JSON model (PS3.18 §F).
+
+        It tells what was received: corrections are not in it.
+        """
         with open_original(self.root, self._object(uid).location) as source:
             return full.full(source, self.settings)
 
@@ -166,4 +169,4 @@ class Scoped:
         granted = authorize(self._rules, self.principal, action)
         if not all(granted):
             return None
-        return tuple(criteria(level, **allowed) for allowed in granted)
+        return tuple(scope(level, **allowed) for allowed in granted)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 from pacs_panel.attributes import Level
+from pacs_panel.errors import Busy
+from pacs_panel.index.corrected import correct
 from pacs_panel.keep.quarantine import Refused, quarantined
 from pacs_panel.model import Revision
 from pacs_panel.pipeline.admit import recover
-from pacs_panel.pipeline.purge import Purged, purge
+from pacs_panel.pipeline.purge import DAY, Pins, Purged, purge
 from pacs_panel.pipeline.reindex import reindex
 from pacs_panel.pipeline.settle import settle
 from pacs_panel.pipeline.trash import remove, restore
@@ -26,9 +29,12 @@ class Upkeep(Scoped):
     """What keeps an archive sound; see `pacs_panel.archive.Archive`."""
 
     def recover(self) -> Report:
-        """Finish what interrupted imports left behind; every import begins with it."""
+        """Finish what interrupted imports and corrections left behind; every import begins with it."""
         self._may("write")
-        return recover(self.root, self._index, self.settings)
+        report = recover(self.root, self._index, self.settings)
+        with lock(self.root / layout.admit_lock()):
+            correct(self._index.database, self._records.corrections())
+        return report
 
     def settle(self, *, executor: Any = None, progress: Callable[[str], None] = lambda _: None) -> list[Revision]:
         """Build and publish the volumes of every series that has changed since it was last built."""
@@ -58,10 +64,17 @@ class Upkeep(Scoped):
         self._may("remove")
         return restore(self._index, self._records, level, uid)
 
-    def empty_trash(self, older_than_days: float = 0, *, progress: Callable[[int], None] = lambda _: None) -> Purged:
+    def empty_trash(
+        self,
+        older_than_days: float = 0,
+        *,
+        even_frozen: bool = False,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Purged:
         """Remove for good what was put into the trash at least so many days ago; it cannot be brought back.
 
         Its bytes, its rows, and the volumes that showed it go. Files that were recorded in place are never touched.
+        What a cohort names stays in the trash, as `Purged.left` tells, unless ``even_frozen``.
 
         Raises
         ------
@@ -72,9 +85,24 @@ class Upkeep(Scoped):
         self._may("administer")
         self.recover()
         self.settle()
-        return purge(
-            self.root, self._index, self._records, self.settings, older_than_days=older_than_days, progress=progress
-        )
+        pins = Pins if even_frozen else self._pins
+        parts = (self.root, self._index, self._records, self.settings)
+        return purge(*parts, older_than_days=older_than_days, pins=pins, progress=progress)
+
+    def expire_trash(self) -> Purged:
+        """Empty the trash of what has been there for ``settings.trash_days``; nothing where these are 0, or if busy."""
+        days = self.settings.trash_days
+        until = time.time_ns() - days * DAY
+        if not days or not any(each.at <= until for each in self.trash()):
+            return Purged()
+        try:
+            return self.empty_trash(days)
+        except Busy:
+            return Purged()
+
+    def _pins(self) -> Pins:
+        """What must not be removed for good."""
+        return Pins()
 
     def imports(self) -> list[Session]:
         """Imports that were begun, oldest first; one without an end runs, or was interrupted."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +20,20 @@ HERE = Path(__file__).parent
 DATA = "PACS_PANEL_DATA"
 SLOW = {"data", "demo_folder"}  # fixtures of which any makes a test slow: whole series, whole archives
 # Folders of tests that need several parts of the package at once.
-WHOLE = {"archive", "catalog", "notebooks", "pipeline", "serve", "testing", "truth"}
+WHOLE = {"archive", "catalog", "cli", "notebooks", "pipeline", "published", "serve", "testing", "truth"}
+# Modules that take seconds each, by volumes or indices that each test makes, or by many random inputs; what stays in
+# `make check` of their folder are its quick neighbours.
+HEAVY = {
+    *(f"dicom/test_{name}.py" for name in ("doses", "gems", "quick")),
+    *(f"index/test_{name}.py" for name in ("columns", "columns_table", "corrected", "keys", "references")),
+    *(f"overlay/test_{name}.py" for name in ("odd", "references", "structures", "write", "write_map")),
+    *(f"pixels/test_{name}.py" for name in ("codecs", "fragments", "real_world")),
+    "overlay/documents/test_hostile.py",
+    "receive/test_bombs.py",
+    *(f"volume/test_{name}.py" for name in ("beside", "export", "frames", "nrrd", "pet")),
+    *(f"volume/test_{name}.py" for name in ("real_world", "received", "shards", "slide")),
+}
+MEMORY, ENOUGH = Path("/dev/shm"), 4 << 30  # a folder in memory, and the bytes that must be free there
 
 pytest_plugins = ["pytester", *(["tests.browser_fixtures"] if (HERE / "browser_fixtures.py").exists() else [])]
 
@@ -33,12 +48,47 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--require-data", action="store_true", help="fail, not skip, where the real data are missing")
 
 
+def is_quick(config: pytest.Config) -> bool:
+    """Whether slow tests are left out, as by `make check`."""
+    return "not slow" in (config.getoption("markexpr") or "")
+
+
+def is_slow(path: Path) -> bool:
+    """Whether a folder or file holds slow tests only."""
+    if not path.is_relative_to(HERE):
+        return False
+    inside = path.relative_to(HERE)
+    return inside.as_posix() in HEAVY or not WHOLE.isdisjoint(inside.parts[:1])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Quick tests write to memory where there is enough of it: much of their time is waiting for a disk."""
+    if not is_quick(config) or hasattr(config, "workerinput") or not MEMORY.is_dir():
+        return
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
+        folder = tempfile.mkdtemp(prefix="pacs-panel-tests-", dir=MEMORY)
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = folder  # workers inherit it
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What would be left out anyway is not even imported."""
+    path = collection_path
+    if not is_quick(config) or not path.is_relative_to(HERE):
+        return None
+    return True if is_slow(path) or (path.name.startswith("test_") and path.suffix == ".py" and _marked(path)) else None
+
+
+def _marked(path: Path) -> bool:
+    """Whether a module says of all its tests that they are slow, or need a browser."""
+    return bool(re.search(r"^pytestmark = .*pytest\.mark\.(slow|browser)\b", path.read_text("utf-8"), re.MULTILINE))
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests share one worker and peer tests another, so neither competes with itself for ports or cores."""
     for item in items:
-        whole = item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in WHOLE
-        if whole or SLOW & set(getattr(item, "fixturenames", ())):
+        if is_slow(item.path) or SLOW & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))

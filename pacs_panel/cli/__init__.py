@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pacs_panel import __version__
-from pacs_panel.cli import arriving, finding, keeping, organising, serving
+from pacs_panel.cli import arriving, cohorts, correcting, finding, keeping, network, organising, publishing, serving
 from pacs_panel.cli.command import RESEARCH, Adder
 from pacs_panel.errors import PacsPanelError
 from pacs_panel.settings import Settings
@@ -41,6 +41,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--settings", type=Path, metavar="TOML", help="file with a [settings] table")
     add = Adder(parser.add_subparsers(required=True, metavar="COMMAND"))
-    for part in (arriving, finding, organising, keeping, serving):
+    for part in (arriving, finding, organising, correcting, cohorts, keeping, publishing, network, serving):
         part.add_to(add)
     return parser

@@ -26,6 +26,7 @@ def add_to(add: Adder) -> None:
     command = add(_trash, "trash", "list what is in the trash, or empty it", "", "--empty --older-than 30 --yes")
     command.add_argument("--empty", action="store_true", help="remove for good what is there")
     command.add_argument("--older-than", type=float, default=0, metavar="DAYS", help="only what is there for so long")
+    command.add_argument("--even-frozen", action="store_true", help="also what a cohort names; it then is not whole")
     command.add_argument("--yes", action="store_true", help="do not ask")
 
     command = add(_restore, "restore", "take out of the trash", "--all")
@@ -71,7 +72,8 @@ def _empty_trash(archive: Archive, options: argparse.Namespace) -> int:
             print("nothing was removed")
             return 0
     with progress("objects", options) as bar:
-        done = archive.empty_trash(options.older_than, progress=lambda count: bar.update(count - bar.n))
+        how = {"even_frozen": options.even_frozen, "progress": lambda count: bar.update(count - bar.n)}
+        done = archive.empty_trash(options.older_than, **how)
     print(json.dumps(done.to_dict(), indent=1) if options.json else done)
     return 1 if done.left else 0
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 
 from pacs_panel.cli.command import RESEARCH, Adder, opened, tell
+from pacs_panel.cli.network import add_listening, listen
 from pacs_panel.settings import Settings
 
 
 def add_to(add: Adder) -> None:
     """Add these commands."""
-    command = add(_serve, "serve", "serve the dashboard on this machine", "--port 5006")
+    command = add(_serve, "serve", "serve the dashboard on this machine", "--port 5006", "--dicom-port 11112 --anyone")
     command.add_argument(
         "--host", default="127.0.0.1", help="a loopback address; others need sign-in, which is to come"
     )
     command.add_argument("--port", type=int, default=5006, help="0 takes a free one")
+    command.add_argument("--dicom-port", type=int, metavar="PORT", help="listen on the DICOM network, too")
+    add_listening(command)
 
     command = add(_demo, "demo", "build the demo archive once, and serve it", "--port 5006")
     command.add_argument("--folder", type=Path, default=Path("demo-archive"), help="where the demo archive lies")
@@ -25,7 +29,9 @@ def add_to(add: Adder) -> None:
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
     from pacs_panel.serve.app import serve
 
-    with opened(options, settings) as archive:
+    with opened(options, settings) as archive, ExitStack() as beside:
+        if options.dicom_port is not None:
+            listen(options, settings, options.dicom_port, archive, beside)
         serve(archive, host=options.host, port=options.port, on_ready=_announce)
     return 0
 

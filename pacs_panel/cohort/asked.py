@@ -7,9 +7,9 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pacs_panel.errors import Damaged
-from pacs_panel.index.criteria import Between, Criteria, Criterion, Equal, Groups, Like, Missing
+from pacs_panel.index.criteria import Between, Criteria, Criterion, Equal, Every, Groups, Like, Missing
 
-PARTS = {each.__name__: each for each in (Between, Criteria, Criterion, Equal, Groups, Like, Missing)}
+PARTS = {each.__name__: each for each in (Between, Criteria, Criterion, Equal, Every, Groups, Like, Missing)}
 
 
 def to_text(asked: Criteria) -> str:

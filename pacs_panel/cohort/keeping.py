@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from pacs_panel.cohort.select import select
 from pacs_panel.cohort.values import Source
 from pacs_panel.errors import NotFound
 from pacs_panel.index.search import Search
+from pacs_panel.pipeline.purge import Pins
 from pacs_panel.upkeep import Upkeep
 
 
@@ -62,6 +64,15 @@ class Cohorts(Upkeep):
         """The cohorts of which the principal may see something, the earliest first."""
         everything = self._scope("series") is None
         return list(files.every(self.root) if everything else self._seen())
+
+    def _pins(self) -> Pins:
+        objects: dict[tuple[str, str], str] = {}
+        revisions: dict[str, set[str]] = defaultdict(set)
+        for facts in files.every(self.root):
+            for row in files.get(self.root, facts.name).rows:
+                objects.setdefault((row.SOPInstanceUID, row.file_digest), facts.name)
+                revisions[row.series_key].add(row.revision)
+        return Pins(objects, revisions)
 
     def _seen(self) -> Iterator[Facts]:
         for facts in files.every(self.root):

@@ -39,6 +39,9 @@ DIFFUSION = "DiffusionBValue,DiffusionGradientOrientation"
 DATES = {"AcquisitionTime": "AcquisitionDate", "ContentTime": "ContentDate"}
 DATE_TIMES = ("FrameReferenceDateTime", "FrameAcquisitionDateTime")
 DAY = 86_400.0
+OVER_NIGHT = "Their times, without a date, lie more than half a day apart: they are taken to pass midnight."
+ONE_DAY = "Their times, without a date, lie more than half a day apart: they are of one day, as Instance Numbers say."
+DATE_STUCK = "They all state one date, but are taken to pass midnight, as Instance Numbers say."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Arrangement:
         Keywords that vary at a place, but order nothing; named where ``ambiguous``.
     ambiguous : str
         Why there is no grid; empty where there is one.
+    note : str
+        What was taken for granted in the order, as of times without a date.
     """
 
     dimensions: tuple[Dimension, ...]
@@ -64,6 +69,7 @@ class Arrangement:
     duplicates: tuple[ImageHeader, ...] = ()
     candidates: tuple[str, ...] = ()
     ambiguous: str = ""
+    note: str = ""
 
 
 def arrange(places: Sequence[Column]) -> Arrangement:
@@ -123,7 +129,8 @@ def _by_keys(columns: Sequence[Column]) -> Arrangement | None:
                 continue
             cells = len(columns) * math.prod(len(axis.values) for axis in chosen)
             if cells == count and (images := _grid(columns, chosen)) is not None:
-                return Arrangement(_described(chosen, images, len(columns)), images)
+                note = " ".join(filter(None, (axis.note for axis in chosen)))
+                return Arrangement(_described(chosen, images, len(columns)), images, note=note)
     return None
 
 
@@ -154,14 +161,16 @@ class _Axis:
     key: str
     values: tuple[Any, ...]
     of: Mapping[tuple[str, int], Any]
+    note: str = ""
 
 
 def _axis(columns: Sequence[Column], key: str, name: str) -> _Axis | None:
     """The axis of a key; ``None`` where an image lacks it, or where all have the same, or numbers and text."""
     images = [image for column in columns for image in column]
     found: Sequence[Any] = [_value(image, key) for image in images]
+    note = ""
     if key in DATES or key in DATE_TIMES:
-        found = _seconds(columns, key)
+        found, note = _seconds(columns, key)
     kinds = {type(value) for value in found}
     if len(kinds) != 1 or kinds == {type(None)} or len(set(found)) < 2:
         return None
@@ -173,7 +182,7 @@ def _axis(columns: Sequence[Column], key: str, name: str) -> _Axis | None:
     else:
         values = tuple(sorted(set(found)))
     of = {(image.sop_instance_uid, image.frame): value for image, value in zip(images, found, strict=True)}
-    return _Axis(name, key, values, of)
+    return _Axis(name, key, values, of, note)
 
 
 def _value(image: ImageHeader, key: str) -> Any:
@@ -195,11 +204,12 @@ def direction(image: ImageHeader) -> Vector | tuple[()]:
     return (x, y, z)
 
 
-def _seconds(columns: Sequence[Column], key: str) -> list[float | None]:
-    """Seconds after the first image.
+def _seconds(columns: Sequence[Column], key: str) -> tuple[list[float | None], str]:
+    """Seconds after the first image, and what had to be taken for granted, in words.
 
-    Where no date is stated and the times of day span more than half a day, the early ones are after midnight; where all
-    have one and the same date, they are if Instance Numbers say so, too. Where only some state a zone, none is told.
+    Where no date is stated and the times of day span more than half a day, the early ones are after midnight, unless
+    Instance Numbers rise with the times as they stand; where all have one and the same date, they are after midnight
+    only if Instance Numbers say so. Where only some state a zone, none is told.
     """
     images = [image for column in columns for image in column]
     dates = [str(image.order.get(DATES.get(key, ""), "")) for image in images]
@@ -209,11 +219,15 @@ def _seconds(columns: Sequence[Column], key: str) -> list[float | None]:
     zoned = {re.search(r"[+-]\d{4}$", str(image.order.get(key, ""))) is not None for image in images}
     known = [time for time in times if time is not None]
     if len(known) < len(times) or len(zoned) > 1:
-        return [None] * len(times)
+        return [None] * len(times), ""
+    note = ""
     if key in DATES and len(set(dates)) == 1 and max(known) - min(known) > DAY / 2:
         later = [time + DAY if time % DAY < DAY / 2 else time for time in known]
-        known = later if not any(dates) or _in_order(columns, later) else known
-    return [round(time - min(known), 6) for time in known]
+        if any(dates):
+            known, note = (later, DATE_STUCK) if _in_order(columns, later) else (known, "")
+        else:
+            known, note = (known, ONE_DAY) if _in_order(columns, known) else (later, OVER_NIGHT)
+    return [round(time - min(known), 6) for time in known], note
 
 
 def _in_order(columns: Sequence[Column], times: Sequence[float]) -> bool:

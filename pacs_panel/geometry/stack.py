@@ -29,7 +29,7 @@ from pacs_panel.geometry.dimension import Arrangement, arrange, by_instance, num
 from pacs_panel.geometry.pyramid import joined
 from pacs_panel.model import Dimension, ImageHeader, Passport, Stack, Tolerance, Vector
 
-RULES = "4"
+RULES = "5"
 """Version of these rules, part of a revision's identity: raised whenever the same images would give other stacks."""
 
 CHANNEL = Dimension("channel", "PhotometricInterpretation", ("red", "green", "blue"))
@@ -249,7 +249,8 @@ def _passport(arrangement: Arrangement, slices: int, frame: Frame, tolerance: To
         frame_of_reference=uid,
     )
     duplicates = tuple(image.sop_instance_uid for image in arrangement.duplicates)
-    reason = f"{made.reason} {_left_out(arrangement)}" if duplicates else made.reason
+    told = (made.reason, _left_out(arrangement) if duplicates else "", arrangement.note)
+    reason = " ".join(filter(None, told))
     return replace(made, dimensions=arrangement.dimensions, duplicates=duplicates, reason=reason)
 
 

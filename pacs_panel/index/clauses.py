@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
@@ -23,7 +24,7 @@ from sqlalchemy.sql import operators
 
 from pacs_panel.attributes import LEVELS, Attribute, Level
 from pacs_panel.index import schema
-from pacs_panel.index.criteria import Between, Criteria, Criterion, Equal, Groups, Like, Missing, Test
+from pacs_panel.index.criteria import Between, Criteria, Criterion, Equal, Every, Groups, Like, Missing, Test
 from pacs_panel.index.values import MULTIPLE
 
 P, T, S, O = (schema.TABLES[level].c for level in LEVELS)  # noqa: E741
@@ -38,6 +39,17 @@ LINKS: dict[Level, BinaryExpression[Any]] = {
     "study": BinaryExpression(T.patient_key, P.key, operators.eq),
     "series": BinaryExpression(S.study_key, T.key, operators.eq),
     "instance": BinaryExpression(O.series_key, S.key, operators.eq),
+}
+# What rows repeat of what they belong to, so that no join is needed for it.
+REPEATED: dict[tuple[str, Level], ColumnElement[Any]] = {
+    ("StudyDate", "series"): S.study_date,
+    ("StudyDate", "instance"): S.study_date,
+    ("patient_key", "study"): T.patient_key,
+    ("patient_key", "series"): S.patient_key,
+    ("patient_key", "instance"): S.patient_key,
+    ("study_key", "series"): S.study_key,
+    ("study_key", "instance"): S.study_key,
+    ("series_key", "instance"): O.series_key,
 }
 TEXT_LEVEL: Level = "series"
 
@@ -60,7 +72,19 @@ def where(criteria: Criteria, at: Level) -> ColumnElement[bool]:
         clauses.append(_text(criteria.text))
     if below or (criteria.text and depth(at) < depth(TEXT_LEVEL)):
         clauses.append(_below(criteria, below, at))
+    if criteria.every is not None:
+        clauses.append(_no_other(criteria.level, criteria.every, at))
     return and_(*clauses)
+
+
+def _no_other(level: Level, every: Every, at: Level) -> ColumnElement[bool]:
+    """What a row of ``at`` belongs to on ``level``, or is, has no series that may be seen and does not meet all."""
+    scopes = (Criteria("series"),) if every.scopes is None else every.scopes
+    needed = set[Level]().union(*(levels(each, "series") for each in (every.asked, *scopes)))
+    fails = func.coalesce(where(every.asked, "series"), false()).is_(false())
+    query = select(S[f"{level}_key"]).select_from(tables("series", needed)).where(any_of(scopes, "series"), fails)
+    own = schema.TABLES[level].c.key if at == level else REPEATED[f"{level}_key", at]
+    return own.not_in(query.correlate(None))
 
 
 def _below(criteria: Criteria, below: Iterable[Criterion], at: Level) -> ColumnElement[bool]:
@@ -93,8 +117,8 @@ def _exact(criterion: Criterion) -> bool:
 def levels(criteria: Criteria, at: Level, order: Iterable[Attribute] = ()) -> set[Level]:
     """Levels above ``at`` whose tables the criteria, or an order, need."""
     asked = [c.attribute for c in criteria.wanted] + list(order)
-    needed = {a.level for a in asked if depth(a.level) < depth(at) and not _repeated(a, at)}
-    if at == "instance" and (criteria.text or needed or any(a.level != at for a in asked)):
+    needed = {a.level for a in asked if depth(a.level) < depth(at) and (a.keyword, at) not in REPEATED}
+    if at == "instance" and (criteria.text or needed or any(a.level != at for a in asked) or criteria.every):
         needed.add("series")
     return needed
 
@@ -112,14 +136,10 @@ def tables(at: Level, needed: Iterable[Level]) -> FromClause:
     return joined
 
 
-def _repeated(attribute: Attribute, at: Level) -> bool:
-    """Whether the series repeats an attribute of its study, so that no join is needed for it."""
-    return attribute.keyword == "StudyDate" and depth(at) >= depth("series")
-
-
 def columns(attribute: Attribute, at: Level) -> list[ColumnElement[Any]]:
     """Expressions to compare and sort by, as seen from a row of ``at``."""
-    return [S.study_date] if _repeated(attribute, at) else schema.comparable(attribute)
+    repeated = REPEATED.get((attribute.keyword, at))
+    return schema.comparable(attribute) if repeated is None else [repeated]
 
 
 # -- one criterion -----------------------------------------------------------------------------------------------------
@@ -129,7 +149,7 @@ def criterion_holds(criterion: Criterion, at: Level) -> ColumnElement[bool]:
     """What one criterion, on an attribute of ``at`` or above, asks of a row of ``at``."""
     attribute = criterion.attribute
     equal = [test.value for test in criterion.tests if isinstance(test, Equal)]
-    clauses = [_test(attribute, test, at) for test in criterion.tests if not isinstance(test, Equal)]
+    clauses = [false(), *(_test(attribute, test, at) for test in criterion.tests if not isinstance(test, Equal))]
     if len(equal) > 1 and attribute.keyword not in MULTIPLE:
         values = select(func.json_each(json.dumps(equal)).table_valued("value").c.value)
         clauses += [column.in_(values) for column in columns(attribute, at)]
@@ -155,7 +175,8 @@ def _test(attribute: Attribute, test: Test, at: Level) -> ColumnElement[bool]:
 
 def shown(attribute: Attribute, at: Level) -> ColumnElement[Any]:
     """The value as it is stored, seen from a row of ``at``."""
-    return S.study_date if _repeated(attribute, at) else schema.TABLES[attribute.level].c[attribute.column]
+    repeated = REPEATED.get((attribute.keyword, at))
+    return schema.TABLES[attribute.level].c[attribute.column] if repeated is None else repeated
 
 
 def _is(column: ColumnElement[Any], test: Equal | Like) -> ColumnElement[bool]:
@@ -189,8 +210,10 @@ def alternatives(criteria: Criteria, scopes: Iterable[Criteria] | None) -> tuple
     """Criteria of which a row must meet one: ``criteria``, taken together with each of ``scopes``."""
     if scopes is None:
         return (criteria,)
+    scopes = tuple(scopes)
+    every = criteria.every and replace(criteria.every, scopes=scopes)
     return tuple(
-        Criteria(criteria.level, criteria.wanted + scope.wanted, scope.text + criteria.text) for scope in scopes
+        Criteria(criteria.level, criteria.wanted + scope.wanted, scope.text + criteria.text, every) for scope in scopes
     )
 
 

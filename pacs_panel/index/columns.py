@@ -5,17 +5,20 @@ Rows lie at the place that their identifier says; place 0, and places of rows th
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pacs_panel.attributes import LEVELS, Attribute, Level, at_level
 from pacs_panel.index.columns_count import Codes, Meanings, Numbered, Numbers
-from pacs_panel.index.criteria import Equal, Missing, Test, holds
-from pacs_panel.index.values import MULTIPLE, Value, words
+from pacs_panel.index.columns_words import Words
+from pacs_panel.index.criteria import Equal, Missing, Test
+from pacs_panel.index.matching import holds
+from pacs_panel.index.values import MULTIPLE, Value
 
 Mask = NDArray[np.bool_]
 Keys = NDArray[np.bytes_]
@@ -38,38 +41,61 @@ HELD: dict[Level, tuple[Attribute, ...]] = {
 WORDED: dict[Level, tuple[Attribute, ...]] = {level: tuple(a for a in HELD[level] if a.text) for level in LEVELS[:3]}
 
 
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A column as a file holds it; each part is read when it is needed. Values are JSON, without the missing one."""
+
+    codes: Any
+    values: Any
+    words: Words | None = None
+
+
 class Column:
     """One attribute: the number of its value for each row, and what the numbers mean.
 
     Values are never forgotten: new ones get the next number.
     """
 
-    def __init__(
-        self, attribute: Attribute, values: Iterable[Value] = (), codes: Codes | None = None, lines: bytes = b""
-    ) -> None:
+    def __init__(self, attribute: Attribute, stored: Stored | None = None) -> None:
         self.attribute = attribute
-        self.codes: Codes = np.zeros(1, np.int32) if codes is None else codes
-        self._numbers = Numbered(values)
+        self.codes: Codes = np.zeros(1, np.int32) if stored is None else stored.codes
+        self._stored = stored
+        self._numbers = Numbered() if stored is None else None
+        self._words = None if stored is None else stored.words
+        self._values: list[Value] = []
         self._meanings = Meanings(attribute)
         self._met: dict[tuple[Test, ...], Mask] = {}
-        self._lines, self._ends = lines, _line_ends(lines)
+
+    @property
+    def values(self) -> list[Value]:
+        """The values by number."""
+        if self._numbers is None:
+            if not self._values and self._stored is not None:
+                self._values = [None, *json.loads(bytes(self._stored.values))]
+        elif len(self._values) != len(self._numbers):
+            self._values += list(self._numbers)[len(self._values) :]
+        return self._values
 
     @property
     def meanings(self) -> Meanings:
         """What the numbers mean."""
-        if len(self._meanings.values) != len(self._numbers):
-            self._meanings.learn(list(self._numbers)[len(self._meanings.values) :])
+        if len(self._meanings.values) != len(self.values):
+            self._meanings.learn(self.values[len(self._meanings.values) :])
         return self._meanings
 
     def put(self, rows: Numbers, values: Sequence[Value]) -> None:
         """Give ``rows`` their values."""
+        if self._numbers is None:
+            self._numbers = Numbered(self.values[1:])
+        if self.codes.dtype != np.int32 or not self.codes.flags.writeable:
+            self.codes = self.codes.astype(np.int32)
         found = map(self._numbers.__getitem__, values)
         self.codes[rows] = np.fromiter(found, np.int32, len(values))
 
     def meets(self, tests: tuple[Test, ...]) -> Mask:
         """For each number of a value, whether any of ``tests`` holds."""
         known = self._met.get(tests)
-        if known is None or len(known) != len(self._numbers):
+        if known is None or len(known) != len(self.values):
             if len(self._met) > 100:
                 self._met.clear()
             known = self._met[tests] = self._meeting(tests)
@@ -89,29 +115,16 @@ class Column:
                 met |= np.fromiter(held, np.bool_, len(met))
         return met[meanings.label_of]
 
-    # -- words ---------------------------------------------------------------------------------------------------------
-
     @property
-    def lines(self) -> bytes:
-        """The words of each value as one line, each word between blanks."""
-        if len(self._ends) != len(self._numbers):
-            new = list(self._numbers)[len(self._ends) :]
-            self._lines += "".join(f" {' '.join(words([value]))} \n" for value in new).encode()
-            self._ends = _line_ends(self._lines)
-        return self._lines
+    def words(self) -> Words:
+        """The words of the values."""
+        if self._words is None:
+            self._words = Words.of(self.values)
+        return self._words
 
     def having(self, word: str, beginning: bool) -> Mask:
         """For each number of a value, whether it has a word, or one that begins so."""
-        lines = self.lines
-        sought = re.compile(re.escape(f" {word}".encode() if beginning else f" {word} ".encode()))
-        hits = np.array([hit.start() for hit in sought.finditer(lines)], np.int64)
-        met = np.zeros(len(self._ends), np.bool_)
-        met[np.searchsorted(self._ends, hits)] = True
-        return met
-
-
-def _line_ends(lines: bytes) -> Numbers:
-    return np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n"))
+        return self.words.having(self.values, word, beginning)
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
@@ -131,6 +144,8 @@ class Table:
     received : array of int
         Time of arrival, ns since 1970.
     keys : array of bytes
+    sizes : array of int
+        Bytes of the objects of a series; 0 on other levels.
     """
 
     columns: dict[str, Column]
@@ -138,6 +153,13 @@ class Table:
     parents: Codes = field(default_factory=lambda: np.zeros(1, np.int32))
     received: Numbers = field(default_factory=lambda: np.zeros(1, np.int64))
     keys: Keys = field(default_factory=lambda: np.zeros(1, KEY))
+    sizes: Numbers = field(default_factory=lambda: np.zeros(1, np.int64))
+
+    def own(self) -> None:
+        """Make arrays that lie in a file such as can be written to."""
+        for name in ("visible", "parents", "received", "keys", "sizes"):
+            if not (array := getattr(self, name)).flags.writeable:
+                setattr(self, name, array.astype(np.int32) if name == "parents" else array.copy())
 
     def grow(self, size: int) -> None:
         """Make room for places below ``size``, and some more where there was too little."""
@@ -145,8 +167,9 @@ class Table:
             return
         more = max(size, len(self.visible) * 5 // 4) - len(self.visible)
         self.visible = np.pad(self.visible, (0, more))
-        self.parents = np.pad(self.parents, (0, more))
+        self.parents = np.pad(self.parents.astype(np.int32), (0, more))
         self.received = np.pad(self.received, (0, more))
+        self.sizes = np.pad(self.sizes, (0, more))
         self.keys = np.concatenate([self.keys, np.zeros(more, KEY)])
         for column in self.columns.values():
             column.codes = np.pad(column.codes, (0, more))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pacs_panel.attributes import Attribute
-from pacs_panel.index.values import EXACT, MULTIPLE, Value, fold
+from pacs_panel.index.values import MULTIPLE, Value, compared
 
 Codes = NDArray[np.int32]
 Numbers = NDArray[np.int64]
@@ -45,24 +45,29 @@ class Meanings:
 
     def __init__(self, attribute: Attribute) -> None:
         self.several = attribute.keyword in MULTIPLE
-        self._exact = attribute.number or attribute.vr in EXACT
+        self._attribute = attribute
         self.values: list[Value] = []
         self.labels = Numbered()
         self.label_of: Numbers = np.zeros(0, np.int64)
         self._parts = Numbered()
+        self._part_labels = Numbered()
+        self._part_label: Numbers = np.zeros(0, np.int64)
         self._ends: Numbers = np.zeros(1, np.int64)
         self._part_of: Numbers = np.zeros(0, np.int64)
         self._ranks: dict[str, Numbers] = {}
 
     def learn(self, values: list[Value]) -> None:
         """Take in values that got the next numbers."""
-        labels = (value if self._exact or value is None else fold(str(value)) for value in values)
+        labels = (compared(self._attribute, value) for value in values)
         found = np.fromiter(map(self.labels.__getitem__, labels), np.int64, len(values))
         self.label_of = np.concatenate([self.label_of, found])
         self.values += values
         self._ranks.clear()
         if self.several:
             split = [[self._parts[one] for one in dict.fromkeys(_split(value))] for value in values]
+            new = list(self._parts)[len(self._part_label) :]
+            folded = [self._part_labels[compared(self._attribute, one)] for one in new]
+            self._part_label = np.concatenate([self._part_label, np.array(folded, np.int64)])
             ends = np.cumsum([len(each) for each in split]) + self._ends[-1]
             self._ends = np.concatenate([self._ends, ends])
             self._part_of = np.concatenate([self._part_of, np.array([n for each in split for n in each], np.int64)])
@@ -72,6 +77,10 @@ class Meanings:
         ranks = self._ranked("labels", self.labels)[self.label_of]
         last = len(self.labels) - 1
         return np.where(ranks == last, last, last - 1 - ranks) if down else ranks
+
+    def ranks(self) -> Numbers:
+        """For each number the place of its value among all in order."""
+        return self._ranked("values", self.values)
 
     def tally(self, codes: Codes, owners: Codes | None, limit: int) -> list[tuple[Value, int]]:
         """Values with how many rows have each, the most frequent first; missing ones last among equals.
@@ -87,10 +96,12 @@ class Meanings:
         present = np.bincount(codes, minlength=len(self.values))
         if self.several:
             names, ranks = list(self._parts), self._ranked("parts", self._parts)
-            counts, shown = self._count_parts(codes, owners, present), np.arange(len(names))
+            parts = self._split(np.flatnonzero(present))[1]
+            shown = _first_of(parts, ranks, self._part_label, len(self._part_labels))
+            counts = self._count_parts(codes, owners, present)
         else:
             names, ranks, size = self.values, self._ranked("values", self.values), len(self.labels)
-            shown = self._first_of(present, ranks)
+            shown = _first_of(np.flatnonzero(present), ranks, self.label_of, size)
             if owners is None:
                 counts = _sums(self.label_of, present, size)
             else:
@@ -100,11 +111,14 @@ class Meanings:
         return [(names[shown[label]], int(counts[label])) for label in ordered]
 
     def _count_parts(self, codes: Codes, owners: Codes | None, present: Numbers) -> Numbers:
-        if owners is None:
-            of, parts = self._split(np.arange(len(present)))
-            return _sums(parts, present[of], len(self._parts))
-        of, parts = self._split(codes)
-        return _distinct(parts, owners[of], len(self._parts))
+        size = len(self._part_labels)
+        of, parts = self._split(np.arange(len(present)) if owners is None else codes)
+        labels = self._part_label[parts]
+        if owners is not None:
+            return _distinct(labels, owners[of], size)
+        if size != len(self._parts):  # two spellings of one may stand in one value
+            of, labels = np.divmod(np.unique(of * size + labels), size)
+        return _sums(labels, present[of], size)
 
     def _split(self, codes: NDArray[Any]) -> tuple[Numbers, Numbers]:
         """Parts of each of ``codes``: the place in ``codes``, and the part."""
@@ -113,14 +127,6 @@ class Meanings:
         of = np.repeat(np.arange(len(codes)), lengths)
         within = np.arange(len(of)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         return of, self._part_of[starts[of] + within]
-
-    def _first_of(self, present: Numbers, ranks: Numbers) -> Numbers:
-        """For each label the first value in order that is present."""
-        there = np.flatnonzero(present)
-        backwards = there[np.argsort(-ranks[there])]
-        first = np.zeros(len(self.labels), np.int64)
-        first[self.label_of[backwards]] = backwards  # of several the last assignment stays
-        return first
 
     def _ranked(self, name: str, values: Iterable[Value]) -> Numbers:
         """Place of each value in order; ``None``, which is the first of ``values``, comes last."""
@@ -135,6 +141,14 @@ class Meanings:
 
 def _split(value: Value) -> Sequence[Value]:
     return (None,) if value is None else str(value).split("\\")
+
+
+def _first_of(present: Numbers, ranks: Numbers, label_of: Numbers, size: int) -> Numbers:
+    """For each label the first in order of what is present."""
+    backwards = present[np.argsort(-ranks[present])]
+    first = np.zeros(size, np.int64)
+    first[label_of[backwards]] = backwards  # of several the last assignment stays
+    return first
 
 
 def _sums(labels: Numbers, counts: Numbers, size: int) -> Numbers:

@@ -10,7 +10,7 @@ from itertools import batched
 from typing import Any, Self
 
 import numpy as np
-from sqlalchemy import Connection, Select, exists, select
+from sqlalchemy import Connection, Select, exists, literal_column, select
 from sqlalchemy.dialects import sqlite
 
 from pacs_panel.attributes import BY_KEYWORD, LEVELS, Attribute, Level
@@ -106,7 +106,7 @@ class Counting:
     connection: Connection  # as long as somebody counts
 
     def __init__(self, tables: dict[Level, Table]) -> None:
-        self._tables = tables
+        self.tables = tables
         self._masks = Masks(tables)
         self._found: dict[tuple[Level, tuple[Criteria, ...]], Codes] = {}
 
@@ -122,24 +122,28 @@ class Counting:
 
     def count(self, level: Level, asked: tuple[Criteria, ...]) -> int:
         """How many rows of ``level`` meet any of ``asked``."""
-        return len(self._rows(level, asked))
+        return len(self.rows(level, asked))
+
+    def places(self, level: Level, above: Level, rows: Codes) -> Codes:
+        """Where in the table of ``above`` what ``rows`` of ``level`` belong to lies."""
+        return self._masks.places(level, above, rows)
 
     def facet(
         self, level: Level, asked: tuple[Criteria, ...], attribute: Attribute, limit: int
     ) -> list[tuple[Value, int]]:
         """Values of an attribute with how many rows of ``level`` each gives, as `Search.facets` tells."""
-        column = self._tables[attribute.level].columns[attribute.keyword]
+        column = self.tables[attribute.level].columns[attribute.keyword]
         if LEVELS.index(attribute.level) <= LEVELS.index(level):
-            rows = self._masks.places(level, attribute.level, self._rows(level, asked))
+            rows = self.places(level, attribute.level, self.rows(level, asked))
             return column.meanings.tally(column.codes[rows], None, limit)
-        rows = self._rows(attribute.level, asked)
-        return column.meanings.tally(column.codes[rows], self._masks.places(attribute.level, level, rows), limit)
+        rows = self.rows(attribute.level, asked)
+        return column.meanings.tally(column.codes[rows], self.places(attribute.level, level, rows), limit)
 
     def first(
         self, level: Level, asked: tuple[Criteria, ...], order: Order, limit: int, after: int | None
     ) -> list[int]:
         """Identifiers of the first rows that meet any of ``asked``, or of those that follow the row ``after``."""
-        rows, keys = self._rows(level, asked), self._tables[level].keys
+        rows, keys = self.rows(level, asked), self.tables[level].keys
         sorters = [self._sorter(level, keyword, direction == "desc") for keyword, direction in order]
         down = bool(order) and order[0][1] == "desc"
         if after is not None:
@@ -148,16 +152,17 @@ class Counting:
 
     def _sorter(self, level: Level, keyword: str, down: bool) -> Sorter:
         if keyword == "received":
-            received = self._tables[level].received
+            received = self.tables[level].received
             return lambda rows: -received[rows] if down else received[rows]
         attribute = BY_KEYWORD[keyword]
-        column = self._tables[attribute.level].columns[keyword]
+        column = self.tables[attribute.level].columns[keyword]
         places = column.meanings.order(down)
-        return lambda rows: places[column.codes[self._masks.places(level, attribute.level, rows)]]
+        return lambda rows: places[column.codes[self.places(level, attribute.level, rows)]]
 
-    def _rows(self, level: Level, asked: tuple[Criteria, ...]) -> Codes:
+    def rows(self, level: Level, asked: tuple[Criteria, ...]) -> Codes:
+        """Places of the rows of ``level`` that meet any of ``asked``, in order."""
         if (level, asked) not in self._found:
-            met: Mask = np.zeros(len(self._tables[level].visible), np.bool_)
+            met: Mask = np.zeros(len(self.tables[level].visible), np.bool_)
             for each in asked:
                 met |= self._masks.meeting(level, each)
             self._found[level, asked] = np.flatnonzero(met).astype(np.int32)
@@ -173,7 +178,7 @@ def _size(tables: dict[Level, Table]) -> int:
 
 @cache
 def _changed(level: Level) -> str:
-    """SQL for rows after a change: identifier, visibility, parent, arrival, key, values."""
+    """SQL for rows after a change: identifier, visibility, parent, arrival, key, size, values."""
     own = schema.TABLES[level]
     source: Any = own
     parent: Any = own.c.id
@@ -182,20 +187,24 @@ def _changed(level: Level) -> str:
         source = own.outerjoin(above, own.c[f"{ABOVE[level]}_key"] == above.c.key)
         parent = above.c.id
     values = [own.c[a.column] for a in HELD[level]]
-    query: Select[Any] = select(own.c.id, own.c.visible, parent, own.c.received, own.c.key, *values).select_from(source)
+    size: Any = own.c.bytes if level == "series" else literal_column("0")
+    query: Select[Any] = select(own.c.id, own.c.visible, parent, own.c.received, own.c.key, size, *values)
+    query = query.select_from(source)
     return str(query.where(own.c.change > -1).compile(dialect=sqlite.dialect()))
 
 
 def _refresh(connection: Connection, level: Level, table: Table, after: int) -> None:
     answer = connection.exec_driver_sql(_changed(level), (after,))
     for rows in answer.partitions(_ROWS):
-        ids, visible, parents, received, keys, *values = zip(*rows, strict=True)
+        ids, visible, parents, received, keys, sizes, *values = zip(*rows, strict=True)
         places = np.array(ids, np.int64)
+        table.own()
         table.grow(int(places.max()) + 1)
         table.visible[places] = np.array(visible, np.bool_)
         table.parents[places] = np.array([parent or 0 for parent in parents], np.int32)
         table.received[places] = received
         table.keys[places] = keys
+        table.sizes[places] = sizes
         for column, found in zip(table.columns.values(), values, strict=True):
             column.put(places, found)
 
@@ -211,4 +220,4 @@ def _forget(connection: Connection, tables: dict[Level, Table], after: int) -> N
         there = np.zeros(len(table.visible), np.bool_)
         for ids in batched(connection.scalars(select(own.id).where(own.visible)), _ROWS):
             there[np.array(ids)] = True
-        table.visible &= there
+        table.visible = table.visible & there

@@ -16,7 +16,7 @@ from pacs_panel.index import clauses, schema
 from pacs_panel.index.clauses import TEXT_LEVEL, depth
 from pacs_panel.index.columns import ABOVE, WORDED, Mask, Table, is_held
 from pacs_panel.index.columns_count import Codes
-from pacs_panel.index.criteria import Criteria, Criterion
+from pacs_panel.index.criteria import Criteria, Criterion, Every
 
 
 class Masks:
@@ -57,6 +57,18 @@ class Masks:
         text = asked.text if depth(level) < depth(TEXT_LEVEL) else ()
         if below or text:
             met &= self._having(level, Criteria(asked.level, below, text))
+        if asked.every is not None:
+            met &= self._raised(self._no_other(asked.level, asked.every), asked.level, level)
+        return met
+
+    def _no_other(self, level: Level, every: Every) -> Mask:
+        """Rows without a series that may be seen and does not meet all."""
+        seen = np.zeros(len(self._tables["series"].visible), np.bool_)
+        for scope in (Criteria("series"),) if every.scopes is None else every.scopes:
+            seen |= self.meeting("series", scope)
+        failing = np.flatnonzero(seen & ~self.meeting("series", every.asked)).astype(np.int32)
+        met = np.ones(len(self._tables[level].visible), np.bool_)
+        met[self.places("series", level, failing)] = False
         return met
 
     def _having(self, level: Level, rest: Criteria) -> Mask:
@@ -101,15 +113,15 @@ class Masks:
         return self._single[text]
 
     def _with_word(self, word: str, beginning: bool) -> Mask:
-        met = np.zeros(len(self._tables[TEXT_LEVEL].visible), np.bool_)
+        met: Mask | None = None
         for level, table in self._tables.items():
-            has = np.zeros(len(table.visible), np.bool_)
+            # What a level has, all below it has: one level after the other, from the patients down.
+            met = np.zeros(len(table.visible), np.bool_) if met is None else met[table.parents]
             for attribute in WORDED[level]:
                 column = table.columns[attribute.keyword]
                 if (values := column.having(word, beginning)).any():
-                    has |= values[column.codes]
-            if has.any():
-                met |= self._raised(has, level, TEXT_LEVEL)
+                    met |= values[column.codes]
+        assert met is not None
         return met
 
     def _asked(self, level: Level, query: Any) -> Mask:

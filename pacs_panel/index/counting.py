@@ -24,12 +24,18 @@ def next_change(connection: Connection) -> int:
     return connection.execute(update(schema.change).values(number=number + 1).returning(number)).scalar_one()
 
 
-def refresh(connection: Connection, number: int, series_keys: Iterable[str], patients: Iterable[str] = ()) -> None:
-    """Bring all that is above the objects of ``series_keys``, and ``patients``, up to date, under change ``number``."""
+def refresh(
+    connection: Connection,
+    number: int,
+    series_keys: Iterable[str],
+    patients: Iterable[str] = (),
+    studies: Iterable[str] = (),
+) -> None:
+    """Bring all above the objects of ``series_keys``, and these besides, up to date, under change ``number``."""
     keys = set(series_keys)
     above = connection.execute(select(S.study_key, S.patient_key).where(among(S.key, keys)).distinct()).all()
     _count_series(connection, number, keys)
-    _count_studies(connection, number, {row[0] for row in above})
+    _count_studies(connection, number, {row[0] for row in above} | set(studies))
     _count_patients(connection, number, {row[1] for row in above} | set(patients))
 
 

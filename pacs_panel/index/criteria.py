@@ -7,11 +7,16 @@ A value may be given as
 - several values, of which any may match: a list, or text with backslashes; in a list ``None`` stands for "missing";
 - a range, ends included: ``"20250101-20250630"``, ``"20250101-"``, ``"-20250630"``, or a pair ``(low, high)`` with
   ``None`` for an open end. Dates and times may be shortened: ``"2025"`` is the whole year, ``"2025-"`` from then on;
+- an age as DICOM writes it (``"045Y"``) or in years: ``(40, 49.9)``, ``"18-"``, ``"006M-002Y"``;
 - ``'""'``: the attribute is missing (PS3.4, empty value matching);
 - ``None``, ``""``, ``"*"`` or an empty list: anything (universal matching).
 
+``key=`` asks for exact keys of the rows of the level itself, ``series_key=``, ``study_key=`` and ``patient_key=`` for
+those of what a row belongs to or has below it: one, or a list, of which an empty one means none.
+
 Where an attribute holds several values, any of them may match. A criterion on an attribute of a lower level means:
-there is a study, series or instance below that meets all criteria of its level. ``text=`` looks for words in the
+there is a study, series or instance below that meets all criteria of its level; with ``matching="all"``, for which
+studies and patients can be asked: each of their series meets all of them. ``text=`` looks for words in the
 attributes marked so in `pacs_panel.attributes`, of one series and what is above it; the last word may be the beginning
 of one.
 """
@@ -24,11 +29,10 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
-from pacs_panel.attributes import ATTRIBUTES, BY_KEYWORD, LEVELS, Attribute, Level
+from pacs_panel.attributes import AGE, ATTRIBUTES, BY_KEYWORD, KEYS, LEVELS, Attribute, Level
 from pacs_panel.errors import BadQuery
-from pacs_panel.index.values import EXACT, MULTIPLE, Value, fold, name_groups, words
+from pacs_panel.index.values import fold, name_groups, words, years
 
 LONGEST = 1024  # characters of one asked value
 MOST_PATTERNS = 100  # values with wildcards in one list
@@ -81,21 +85,34 @@ class Criterion:
 
     @property
     def attribute(self) -> Attribute:
-        """The row of the table of attributes."""
-        return BY_KEYWORD[self.keyword]
+        """The row of the table of attributes, or a key."""
+        return BY_KEYWORD.get(self.keyword) or KEYS[self.keyword]
 
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """What a search asks for: all of ``wanted``, and all words of ``text``, the last of which may be a beginning."""
+    """What a search asks for: all of ``wanted``, and all words of ``text``, the last of which may be a beginning.
+
+    ``every``: what each series of a study or a patient must meet, as far as it may be seen.
+    """
 
     level: Level
     wanted: tuple[Criterion, ...] = ()
     text: tuple[str, ...] = ()
+    every: Every | None = None
 
     def without(self, keyword: str) -> Criteria:
         """The same but for what it asks of one attribute."""
-        return replace(self, wanted=tuple(c for c in self.wanted if c.keyword != keyword))
+        every = self.every and replace(self.every, asked=self.every.asked.without(keyword))
+        return replace(self, wanted=tuple(c for c in self.wanted if c.keyword != keyword), every=every)
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """What each series must meet that meets any of ``scopes``, which are ``None`` where all may be seen."""
+
+    asked: Criteria
+    scopes: tuple[Criteria, ...] | None = None
 
 
 def criteria(level: Level = "series", **keywords: object) -> Criteria:
@@ -106,7 +123,7 @@ def criteria(level: Level = "series", **keywords: object) -> Criteria:
     level : str
         ``patient``, ``study``, ``series`` or ``instance``.
     **keywords
-        DICOM keywords and what they must match; ``text`` for free text.
+        DICOM keywords and what they must match; ``text`` for free text; ``matching``: ``any`` (the default) or ``all``.
 
     Raises
     ------
@@ -115,13 +132,20 @@ def criteria(level: Level = "series", **keywords: object) -> Criteria:
     """
     if level not in LEVELS:
         raise BadQuery(f"unknown level {level!r}: one of {', '.join(LEVELS)}")
-    text = keywords.pop("text", None)
-    wanted = []
-    for keyword, value in keywords.items():
-        tests = _tests(known(keyword), value)
-        if tests:
-            wanted.append(Criterion(keyword, tests))
-    return Criteria(level, tuple(wanted), _text(text))
+    text, matching = keywords.pop("text", None), keywords.pop("matching", "any")
+    wanted = (_wanted(level, keyword, value) for keyword, value in keywords.items())
+    asked = Criteria(level, tuple(each for each in wanted if each), _text(text))
+    if matching == "any":
+        return asked
+    if matching != "all" or level not in ("patient", "study"):
+        raise BadQuery("matching: 'any', or for studies and patients 'all'")
+    return _of_every_series(asked)
+
+
+def _of_every_series(asked: Criteria) -> Criteria:
+    own = tuple(c for c in asked.wanted if LEVELS.index(c.attribute.level) <= LEVELS.index(asked.level))
+    below = Criteria("series", tuple(c for c in asked.wanted if c not in own), asked.text)
+    return Criteria(asked.level, own, every=Every(below) if below.wanted or below.text else None)
 
 
 def known(keyword: str) -> Attribute:
@@ -134,6 +158,28 @@ def known(keyword: str) -> Attribute:
     return attribute
 
 
+def scope(level: Level, **keywords: object) -> Criteria:
+    """What may be seen, as `criteria`; ``Collection`` is the import's alone, for people make lists themselves."""
+    return criteria(level, **{"ImportCollection" if name == "Collection" else name: v for name, v in keywords.items()})
+
+
+def _wanted(level: Level, keyword: str, value: object) -> Criterion | None:
+    """What one keyword asks for; ``None`` for anything."""
+    if keyword == "key" or keyword in KEYS:
+        return None if value is None else _keys(level, keyword, value)
+    tests = _tests(known(keyword), value)
+    return Criterion(keyword, tests) if tests else None
+
+
+def _keys(level: Level, keyword: str, value: object) -> Criterion:
+    """Exact keys, or SOP Instance UIDs: without tests, where none is given."""
+    found = [value] if isinstance(value, str) else list(value) if isinstance(value, Iterable) else [value]
+    if not all(isinstance(each, str) and len(each) <= LONGEST for each in found):
+        raise BadQuery(f"{keyword}: give keys as text")
+    own = "SOPInstanceUID" if level == "instance" else f"{level}_key"
+    return Criterion(own if keyword == "key" else keyword, tuple(Equal(str(each)) for each in dict.fromkeys(found)))
+
+
 def _text(text: object) -> tuple[str, ...]:
     if text is None:
         return ()
@@ -144,7 +190,7 @@ def _text(text: object) -> tuple[str, ...]:
 
 def _tests(attribute: Attribute, value: object) -> tuple[Test, ...]:
     pair = isinstance(value, tuple) and len(value) == 2
-    if pair and (attribute.number or attribute.vr in ("DA", "TM")):
+    if pair and (attribute.measured or attribute.vr in ("DA", "TM")):
         return _range(attribute, value[0], value[1])  # type: ignore[index]
     if isinstance(value, str):
         if len(value) > LONGEST:
@@ -166,7 +212,7 @@ def _test(attribute: Attribute, value: object) -> Test | None:
     """What one value asks; ``None`` for anything."""
     if value is None or value == MISSING:
         return Missing()
-    if attribute.number:
+    if attribute.measured:
         return _number_test(attribute, value)
     if attribute.vr in ("DA", "TM"):
         return _moment_test(attribute, value)
@@ -193,23 +239,30 @@ def _text_test(folded: str) -> Equal | Like:
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
 
+NUMBERS = "give a number, a range such as 1-5, or a pair (low, high)"
+AGES = "give years, an age such as 006M, a range such as 18-65, or a pair (low, high)"
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _NUMBERS = re.compile(rf"\s*({_NUMBER})\s*-\s*({_NUMBER})?\s*")
 
 
 def _number_test(attribute: Attribute, value: object) -> Test:
+    if attribute.vr == AGE and isinstance(value, str) and "-" in value:
+        low, _, high = value.partition("-")
+        return Between(*(_number(attribute, end) if end.strip() else None for end in (low, high)))
     if isinstance(value, str) and (found := _NUMBERS.fullmatch(value)):
         return Between(_number(attribute, found[1]), None if found[2] is None else _number(attribute, found[2]))
     return Equal(_number(attribute, value))
 
 
 def _number(attribute: Attribute, value: object) -> int | float:
+    if attribute.vr == AGE and isinstance(value, str):
+        value = years(value)
     try:
         number = float(value) if not isinstance(value, bool) else math.nan  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise BadQuery(f"{attribute.keyword}: give a number, a range such as 1-5, or a pair (low, high)")
+        raise BadQuery(f"{attribute.keyword}: {AGES if attribute.vr == AGE else NUMBERS}")
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
@@ -237,11 +290,11 @@ def _moment_test(attribute: Attribute, value: object) -> Test:
 
 def _range(attribute: Attribute, low: object, high: object) -> tuple[Test, ...]:
     """The test for a range; none where both ends are open."""
-    read = _number if attribute.number else _moment
+    read = _number if attribute.measured else _moment
     start, end = (None if each in (None, "") else read(attribute, each) for each in (low, high))
     if start is None and end is None:
         return ()
-    if attribute.number:
+    if attribute.measured:
         return (Between(start, end),)
     return (Between(None if start is None else _low(attribute, str(start)), None if end is None else f"{end}{_AFTER}"),)
 
@@ -263,73 +316,3 @@ def _moment(attribute: Attribute, value: object) -> str:
 def _low(attribute: Attribute, moment: str) -> str:
     """Where a range starts among stored values, which may be shortened: ``12`` is noon as much as ``120000``."""
     return moment.rstrip("0").rstrip(".").rstrip("0") if attribute.vr == "TM" else moment
-
-
-# -- the same in memory ------------------------------------------------------------------------------------------------
-
-
-def matches(asked: Criteria, row: Mapping[str, Value]) -> bool:
-    """Whether a row, keyword to value, meets criteria on its own level and those above.
-
-    The twin of `pacs_panel.index.clauses.where`, for rows that are in memory already.
-    """
-    return all(_meets(c, row.get(c.keyword)) for c in asked.wanted) and _has_words(asked.text, row)
-
-
-def _meets(criterion: Criterion, value: Value) -> bool:
-    return any(_holds(criterion.attribute, test, value) for test in criterion.tests)
-
-
-def _holds(attribute: Attribute, test: Test, value: Value) -> bool:
-    if value is None or isinstance(test, Missing):
-        return value is None and isinstance(test, Missing)
-    if isinstance(test, Groups):
-        return all(_holds(attribute, part, value) for part in test.parts)
-    if isinstance(test, Between):
-        return (test.low is None or test.low <= value) and (test.high is None or value <= test.high)  # type: ignore[operator]
-    if attribute.number or attribute.vr in EXACT:
-        return isinstance(test, Equal) and value == test.value
-    return _holds_text(attribute, test, str(value))
-
-
-def holds(attribute: Attribute, test: Test, folded: Value) -> bool:
-    """Whether a test holds for a value that is folded already, where it is text, and not a person's name."""
-    if isinstance(test, Equal | Like) and not (folded is None or attribute.number or attribute.vr in EXACT):
-        return _holds_folded(attribute, test, str(folded))
-    return _holds(attribute, test, folded)
-
-
-def _holds_text(attribute: Attribute, test: Equal | Like, value: str) -> bool:
-    if attribute.vr == "PN":
-        return any(_is(test, text) for text in name_groups(value) if text is not None)
-    return _holds_folded(attribute, test, fold(value))
-
-
-def _holds_folded(attribute: Attribute, test: Equal | Like, folded: str) -> bool:
-    if attribute.keyword not in MULTIPLE:
-        return _is(test, folded)
-    if isinstance(test, Equal):
-        return f"\\{test.value}\\" in f"\\{folded}\\"
-    return any(_is(test, text) for text in folded.split("\\"))
-
-
-def _is(test: Equal | Like, text: str) -> bool:
-    return text == test.value if isinstance(test, Equal) else _expression(test.pattern).fullmatch(text) is not None
-
-
-@lru_cache
-def _expression(pattern: str) -> re.Pattern[str]:
-    first, *rest = (re.escape(part).replace(r"\?", ".") for part in re.split(r"\*+", pattern))
-    if not rest:
-        return re.compile(first, re.DOTALL)
-    # Atomic groups: each part is taken where it fits first, and never tried elsewhere.
-    middle = "".join(f"(?>.*?{part})" for part in rest[:-1] if part)
-    return re.compile(f"{first}{middle}.*{rest[-1]}", re.DOTALL)
-
-
-def _has_words(asked: tuple[str, ...], row: Mapping[str, Value]) -> bool:
-    if not asked:
-        return True
-    *whole, beginning = asked
-    found = set(words(row.get(a.keyword) for a in ATTRIBUTES if a.text))
-    return found.issuperset(whole) and any(word.startswith(beginning) for word in found)

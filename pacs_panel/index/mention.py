@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# Codes (DCM) of titles of key object selections that reject what they name, to the role in which they name it.
+REJECTIONS = {
+    "113001": "RejectedForQualityReasons",
+    "113037": "RejectedForPatientSafetyReasons",
+    "113038": "RejectedForIncorrectWorklistEntry",
+    "113039": "RejectedForDataRetentionExpired",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Mention:
@@ -17,7 +25,7 @@ class Mention:
     level : str
         What that is: ``instance``, ``series`` or ``study``.
     role : str
-        Keyword of the sequence that names it.
+        Keyword of the sequence that names it, or one of `REJECTIONS`.
     sop_class_uid, series_uid : str
         Of the target, as far as the object tells.
     """

@@ -13,8 +13,10 @@ from pacs_panel.attributes import Level
 from pacs_panel.errors import Busy, Damaged
 from pacs_panel.index import schema, trash
 from pacs_panel.index.arrival import Arrival
+from pacs_panel.index.corrected import apply
 from pacs_panel.index.counting import bury, next_change, refresh, touch
 from pacs_panel.index.rows import O, among, kept_query, to_kept
+from pacs_panel.index.spoken import recount
 from pacs_panel.index.store import Index
 from pacs_panel.index.trash import Removals
 from pacs_panel.index.writing import Source, retell, source
@@ -63,9 +65,10 @@ def in_series(index: Index, series_key: str) -> list[Row]:
 def relatives(index: Index, series_key: str, ids: Collection[int]) -> list[tuple[Kept, str]]:
     """All objects but ``ids`` of the patients of a series' study, in the trash or not, each with its collection."""
     with index.database.read() as connection:
-        study = select(S.study_key).where(S.key == series_key).scalar_subquery()
-        patients = select(O.patient_key).join(schema.series, S.key == O.series_key).where(S.study_key == study)
-        series = select(S.key).where((S.study_key == study) | S.patient_key.in_(patients))
+        study = select(S.stated_study).where(S.key == series_key).scalar_subquery()
+        patients = select(O.patient_key).join(schema.series, S.key == O.series_key).where(S.stated_study == study)
+        studies = select(T.key).where(T.stated_patient.in_(patients))
+        series = select(S.key).where((S.stated_study == study) | S.stated_study.in_(studies))
         query = kept_query().add_columns(O.collection).where(O.series_key.in_(series), ~among(O.id, ids))
         return [(to_kept(row), row.collection or "") for row in connection.execute(query.order_by(O.id))]
 
@@ -77,11 +80,12 @@ def purge(
     packs: Mapping[str, str],
     moves: Mapping[Place, Place],
     told: Sequence[Arrival],
+    pinned: Collection[str] = (),
 ) -> None:
     """Take the rows ``ids`` of a series away, and lead the others to where they lie now, in one transaction.
 
-    Of a series that is built, the current revision stays, for it shows nothing of what was removed; older ones go.
-    Tombstones stay for whoever follows.
+    Of a series that is built, the current revision stays, for it shows nothing of what was removed; older ones go,
+    unless they are pinned. Tombstones stay for whoever follows.
 
     Parameters
     ----------
@@ -92,6 +96,8 @@ def purge(
         Old place to new place of what stays.
     told : sequence of Arrival
         What `relatives` are, read again: what only the purged objects told of their series, study and patient goes.
+    pinned : collection of str
+        Ids of revisions that show nothing of what was removed.
 
     Raises
     ------
@@ -105,14 +111,17 @@ def purge(
         uids, patients = _delete(connection, ids)
         _forget_mentions(connection, uids)
         _move(connection, series_key, packs, moves)
-        study = connection.scalars(select(S.study_key).where(S.key == series_key)).one()
+        study = connection.scalars(select(S.stated_study).where(S.key == series_key)).one()
         if connection.scalar(select(O.id).where(O.series_key == series_key).limit(1)) is None:
             patients |= _vanish(connection, number, series_key)
         else:
-            _keep_current(connection, number, series_key)
+            _keep_current(connection, number, series_key, pinned)
         moved = retell(connection, _sources(told, series_key, study), number)
-        refresh(connection, number, (), patients=moved)
-        _drop_patients(connection, number, patients | moved)
+        shifted = apply(connection, number)
+        refresh(connection, number, (), moved | shifted.patients, shifted.studies)
+        if shifted.studies:
+            recount(connection, number, shifted.series(connection))
+        _drop_patients(connection, number, patients | moved | shifted.patients)
         left = set(connection.scalars(select(O.SOPInstanceUID).where(among(O.SOPInstanceUID, uids))))
         bury(connection, "instance", number, uids - left)
 
@@ -176,32 +185,35 @@ def _move(connection: Connection, series_key: str, packs: Mapping[str, str], mov
     connection.execute(delete(table).where(among(table.c.id, old)))
 
 
-def _keep_current(connection: Connection, number: int, series_key: str) -> None:
+def _keep_current(connection: Connection, number: int, series_key: str, pinned: Collection[str]) -> None:
     settled, current = connection.execute(select(S.settled, S.revision).where(S.key == series_key)).one()
+    others = (R.series_key == series_key) & ~among(R.revision, pinned)
     if settled:
-        connection.execute(delete(schema.revision).where(R.series_key == series_key, R.revision != current))
+        connection.execute(delete(schema.revision).where(others, R.revision != current))
         touch(connection, number, series_key)
         return
-    connection.execute(delete(schema.revision).where(R.series_key == series_key))
+    connection.execute(delete(schema.revision).where(others))
     connection.execute(update(schema.series).where(S.key == series_key).values(revision=None, Verdict=None))
     refresh(connection, number, {series_key})  # what another process builds of it now is not the last word
 
 
 def _vanish(connection: Connection, number: int, series_key: str) -> set[str]:
-    """Delete the row of a series of which nothing is left, and its study's where that is empty; gives the patient."""
-    row, study, patient = connection.execute(select(S.id, S.study_key, S.patient_key).where(S.key == series_key)).one()
+    """Delete the row of a series of which nothing is left, and its study's where none states it; gives patients."""
+    query = select(S.id, S.stated_study, S.patient_key, T.stated_patient).join(schema.study, T.key == S.stated_study)
+    row, study, *patients = connection.execute(query.where(S.key == series_key)).one()
     connection.execute(delete(schema.series_text).where(schema.series_text.c.rowid == row))
     connection.execute(delete(schema.revision).where(R.series_key == series_key))
     connection.execute(delete(schema.series).where(S.key == series_key))
     bury(connection, "series", number, [series_key])
-    if connection.scalar(select(S.key).where(S.study_key == study).limit(1)) is None:
+    if connection.scalar(select(S.key).where(S.stated_study == study).limit(1)) is None:
         connection.execute(delete(schema.study).where(T.key == study))
         bury(connection, "study", number, [study])
-    return {patient}
+    return set(patients)
 
 
 def _drop_patients(connection: Connection, number: int, keys: Iterable[str]) -> None:
-    """Delete those patients that have no study any more."""
-    empty = among(P.key, keys) & ~select(T.key).where(T.patient_key == P.key).exists()
+    """Delete those patients that no study states, nor is led to, any more."""
+    of_it = (T.patient_key == P.key) | (T.stated_patient == P.key)
+    empty = among(P.key, keys) & ~select(T.key).where(of_it).exists()
     gone = connection.scalars(delete(schema.patient).where(empty).returning(P.key)).all()
     bury(connection, "patient", number, gone)

@@ -24,12 +24,13 @@ from sqlalchemy import (
     Text,
     column,
     func,
+    literal_column,
     table,
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
-from pacs_panel.attributes import ATTRIBUTES, BY_KEYWORD, Attribute, Level, at_level
+from pacs_panel.attributes import AGE, ATTRIBUTES, BY_KEYWORD, Attribute, Level, at_level
 from pacs_panel.index.values import WHOLE, shadow_columns
 
 metadata = MetaData()
@@ -40,7 +41,8 @@ def _columns(level: Level) -> list[Column[Any]]:
     for attribute in at_level(level):
         number = Integer if attribute.vr in WHOLE else Float
         columns.append(Column(attribute.column, number if attribute.number else Text))
-        columns += [Column(name, Text) for name in shadow_columns(attribute)]
+        shadow = Float if attribute.vr == AGE else Text
+        columns += [Column(name, shadow) for name in shadow_columns(attribute)]
     return columns
 
 
@@ -52,6 +54,11 @@ def _visible() -> Column[Any]:
     return Column("visible", Boolean, nullable=False, default=False)
 
 
+def _stated() -> Column[Any]:
+    """As JSON, what the received objects state where a correction holds instead; null where none does."""
+    return Column("stated", Text)
+
+
 patient = Table(
     "patient",
     metadata,
@@ -60,6 +67,7 @@ patient = Table(
     Column("received", Integer, nullable=False),
     _change(),
     _visible(),
+    _stated(),
     *_columns("patient"),
 )
 
@@ -69,9 +77,11 @@ study = Table(
     Column("id", Integer, primary_key=True),
     Column("key", Text, nullable=False, unique=True),
     Column("patient_key", Text, nullable=False, index=True),
+    Column("stated_patient", Text, nullable=False, index=True),
     Column("received", Integer, nullable=False),
     _change(),
     _visible(),
+    _stated(),
     *_columns("study"),
 )
 
@@ -85,6 +95,7 @@ series = Table(
     Column("key", Text, nullable=False, unique=True),
     Column("study_key", Text, nullable=False, index=True),
     Column("patient_key", Text, nullable=False, index=True),
+    Column("stated_study", Text, nullable=False, index=True),
     Column("study_date", Text),
     Column("first", Integer, nullable=False),
     Column("received", Integer, nullable=False, index=True),
@@ -92,6 +103,7 @@ series = Table(
     Column("content", Integer, nullable=False, default=0),
     Column("settled", Boolean, nullable=False, default=False),
     _visible(),
+    _stated(),
     Column("bytes", Integer, nullable=False, default=0),
     Column("revision", Text),
     *_columns("series"),
@@ -154,6 +166,23 @@ reference = Table(
     sqlite_with_rowid=False,
 )
 
+# What hides its target, by the beginning of its role; spelled out, so that the index below is used.
+rejects = func.substr(reference.c.role, literal_column("1"), literal_column("8")) == literal_column("'Rejected'")
+
+# What people set right, as the records hold it, so that it is applied to whatever arrives.
+correction = Table("correction", metadata, Column("number", Integer, primary_key=True), Column("body", Text))
+
+# What people say of patients, studies and series, as the records hold it: tags, and collections that are lists.
+label = Table(
+    "label",
+    metadata,
+    Column("level", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 # One row: the latest change, and the one with which the index was made or cleared; earlier identifiers mean nothing.
 change = Table(
     "change", metadata, Column("number", Integer, primary_key=True), Column("since", Integer, nullable=False)
@@ -181,6 +210,8 @@ def comparable(attribute: Attribute) -> list[ColumnElement[Any]]:
     names = shadow_columns(attribute)
     if not names:
         return [own]
+    if attribute.vr == AGE:
+        return [columns[names[0]]]
     return [func.coalesce(columns[names[0]], func.lower(own)), *(columns[name] for name in names[1:])]
 
 
@@ -204,13 +235,19 @@ for _keyword in ("PatientID", "PatientName", "StudyInstanceUID", "StudyDate", "A
     _attribute = BY_KEYWORD[_keyword]
     _index(f"by_{_keyword}", comparable(_attribute)[0], TABLES[_attribute.level].c.key)
 # Narrow ones, each in the order in which series are listed: the date decides, the key breaks ties.
-for _keyword in ("Modality", "BodyPartExamined", "Collection"):
+for _keyword in ("Modality", "BodyPartExamined", "ImportCollection"):
     _index(f"by_{_keyword}", comparable(BY_KEYWORD[_keyword])[0], series.c.study_date, series.c.key)
 _index("by_study_date", series.c.study_date, series.c.key)
 _index("by_SOPInstanceUID", objects.c.SOPInstanceUID)
 _index("by_series", objects.c.series_key, objects.c.current, objects.c.length)
 _index("superseded", objects.c.series_key, only=~objects.c.current)
 _index("by_target", reference.c.target)
+_index("rejecting", reference.c.target, only=rejects)
+_index("by_label", label.c.kind, label.c.name)
 _index("damaged", objects.c.damaged, only=objects.c.damaged.is_not(None))
 _index("unsettled", series.c.content, series.c.key, only=~series.c.settled)
+for _corrected in (patient, study, series):
+    _index(f"corrected_{_corrected.name}", _corrected.c.key, only=_corrected.c.stated.is_not(None))
+_index("moved_study", study.c.key, only=study.c.patient_key != study.c.stated_patient)
+_index("moved_series", series.c.key, only=series.c.study_key != series.c.stated_study)
 _index("unsealed", pack.c.series_key, only=~pack.c.sealed)

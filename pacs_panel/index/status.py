@@ -5,13 +5,14 @@ from __future__ import annotations
 from sqlalchemy import Connection, Table, func, select
 
 from pacs_panel.index import schema
-from pacs_panel.index.rows import O
+from pacs_panel.index.current import rejected
+from pacs_panel.index.rows import O, among
 
 S = schema.series.c
 
 
 def count(connection: Connection) -> dict[str, int]:
-    """Counts, and bytes of current objects (``bytes``) and of superseded or trashed ones (``other_bytes``)."""
+    """Counts, and bytes of current objects (``bytes``) and of all others (``other_bytes``)."""
     found = {
         "patients": _visible(connection, schema.patient),
         "studies": _visible(connection, schema.study),
@@ -21,7 +22,11 @@ def count(connection: Connection) -> dict[str, int]:
     found["instances"], found["bytes"] = (value or 0 for value in connection.execute(series).one())
     rest = select(O.trashed, func.count(), func.sum(O.length)).where(~O.current).group_by(O.trashed)
     rows = {row[0]: (row[1], row[2]) for row in connection.execute(rest)}
+    here = {one.sop_instance_uid for one in rejected(connection) if not one.accepted}
+    hidden = select(func.count()).where(among(O.SOPInstanceUID, here), ~O.trashed)
+    found["rejected"] = connection.scalar(hidden) or 0
     found["superseded"], found["trashed"] = rows.get(False, (0, 0))[0], rows.get(True, (0, 0))[0]
+    found["superseded"] -= found["rejected"]
     found["other_bytes"] = sum(size for _, size in rows.values())
     found["damaged"] = connection.scalar(select(func.count()).where(O.damaged.is_not(None), ~O.trashed)) or 0
     found["unsealed"] = connection.scalar(select(func.count()).where(~schema.pack.c.sealed)) or 0

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
-from pacs_panel.attributes import Attribute
+from pacs_panel.attributes import AGE, Attribute
 
 Value = str | int | float | None
 
@@ -17,10 +17,16 @@ WHOLE = frozenset({"IS", "US", "UL", "SS", "SL", "UV"})
 EXACT = frozenset({"UI", "DA", "TM"})  # compared as they are, without folding and without wildcards
 
 # Attributes whose value multiplicity may exceed 1 (PS3.6 §6): any of their values may match.
-MULTIPLE = frozenset({"ImageType", "ModalitiesInStudy", "ScanningSequence", "SoftwareVersions", "ConvolutionKernel"})
+# Ours are those of which people, or objects, may say several things.
+MULTIPLE = frozenset(
+    {"ImageType", "ModalitiesInStudy", "ScanningSequence", "SoftwareVersions", "ConvolutionKernel"}
+    | {"Collection", "Tags", "StudyTags", "PatientTags", "Objects"}
+)
 
 _SEPARATORS = {"DA": ".", "TM": ":"}
 _WORD = re.compile(r"[^\W_]+")
+_AGE = re.compile(r"\s*(\d{1,4})\s*([DWMY]?)\s*", re.ASCII | re.IGNORECASE)
+_IN_A_YEAR = {"D": 365.2425, "W": 365.2425 / 7, "M": 12.0, "Y": 1.0, "": 1.0}
 
 
 def clean(attribute: Attribute, value: object) -> Value:
@@ -38,9 +44,30 @@ def clean(attribute: Attribute, value: object) -> Value:
     text = text.replace("\0", "")[:LONGEST].strip()
     if (separator := _SEPARATORS.get(attribute.vr)) is not None:
         text = text.replace(separator, "")
+    elif attribute.vr == AGE:
+        return None if years(text) is None else text
     elif attribute.keyword in MULTIPLE:
         text = "\\".join(part.strip() for part in text.split("\\"))
     return text or None
+
+
+def years(age: str) -> float | None:
+    """An age (AS, PS3.5 §6.2) such as ``045Y`` or ``006M`` in years; ``None`` where it is none."""
+    found = _AGE.fullmatch(age)
+    return None if found is None else int(found[1]) / _IN_A_YEAR[found[2].upper()]
+
+
+def compared(attribute: Attribute, value: Value) -> Value:
+    """What a value is compared by: text without regard to case, ages in years, the others as they are."""
+    if value is None or attribute.number or attribute.vr in EXACT:
+        return value
+    return years(str(value)) if attribute.vr == AGE else fold(str(value))
+
+
+def joined(attribute: Attribute, values: Iterable[str]) -> dict[str, Value]:
+    """Columns of an attribute of the archive's own that has these values, each once, however many."""
+    text = "\\".join(dict.fromkeys(value for value in values if value)) or None
+    return {attribute.column: text, **shadows(attribute, text)}
 
 
 def _number(value: object, whole: bool) -> int | float | None:
@@ -71,12 +98,14 @@ def name_groups(name: str) -> tuple[str | None, str | None, str | None]:
     return groups[0], groups[1], groups[2]
 
 
-def shadows(attribute: Attribute, value: Value) -> dict[str, str | None]:
+def shadows(attribute: Attribute, value: Value) -> dict[str, Value]:
     """Columns beside the attribute's own that hold its folded forms, where SQL's ``lower`` alone is not enough."""
     columns = shadow_columns(attribute)
     if not columns or value is None:
         return dict.fromkeys(columns)
     text = str(value)
+    if attribute.vr == AGE:
+        return {columns[0]: years(text)}
     if attribute.vr != "PN":
         return {columns[0]: None if text.isascii() else fold(text)}
     alphabetic, ideographic, phonetic = name_groups(text)
@@ -84,7 +113,7 @@ def shadows(attribute: Attribute, value: Value) -> dict[str, str | None]:
         alphabetic = ""  # hides the unfolded whole
     elif text.isascii() and alphabetic == text.lower():
         alphabetic = None
-    return dict(zip(columns, (alphabetic, ideographic, phonetic), strict=True))
+    return dict[str, Value](zip(columns, (alphabetic, ideographic, phonetic), strict=True))
 
 
 @cache
@@ -93,6 +122,8 @@ def shadow_columns(attribute: Attribute) -> tuple[str, ...]:
     column = attribute.column
     if attribute.vr == "PN":
         return (f"{column}_folded", f"{column}_ideographic", f"{column}_phonetic")
+    if attribute.vr == AGE:
+        return (f"{column}_years",)
     if attribute.number or attribute.vr in EXACT:
         return ()
     return (f"{column}_folded",)

@@ -9,25 +9,30 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects import sqlite
 
 from pacs_panel.attributes import ATTRIBUTES, LEVELS, Level, at_level
 from pacs_panel.index import schema
 from pacs_panel.index.arrival import Arrival
+from pacs_panel.index.corrected import apply, stated
 from pacs_panel.index.counting import next_change, raise_up, refresh
+from pacs_panel.index.current import choose_current, follow_rejections
+from pacs_panel.index.labels import labelled
 from pacs_panel.index.references import put
 from pacs_panel.index.rows import O, among, filled, insert_objects
-from pacs_panel.index.values import shadow_columns, words
+from pacs_panel.index.spoken import hear, recount
+from pacs_panel.index.values import shadow_columns
+from pacs_panel.index.wording import reword
 
 S, T, P = schema.series.c, schema.study.c, schema.patient.c
-_COUNTED = frozenset(a.keyword for a in ATTRIBUTES if a.ours and a.keyword not in ("Collection", "Kind", "ArrivalDate"))
+_STATED = frozenset({"ImportCollection", "Kind", "ArrivalDate"})
+_COUNTED = frozenset(a.keyword for a in ATTRIBUTES if a.ours and a.keyword not in _STATED)
 _FILLED = {level: {a.keyword: a for a in at_level(level) if a.keyword not in _COUNTED} for level in LEVELS}
 _BLANK: dict[Level, dict[str, None]] = {
     level: {name: None for a in _FILLED[level].values() for name in (a.column, *shadow_columns(a))} for level in LEVELS
 }
 DAY = 86_400 * 10**9  # ns
-TEXTS = tuple(schema.TABLES[a.level].c[a.column] for a in ATTRIBUTES if a.text)
 
 
 def add(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
@@ -40,9 +45,15 @@ def add(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
     insert_objects(connection, fresh)
     put(connection, ((a.kept.sop_instance_uid, a.kept.digests.dataset, a.mentions) for a in fresh))
     raise_up(connection, "instance", [arrival.kept.sop_instance_uid for arrival in fresh])
-    series = {arrival.kept.series_key for arrival in fresh} | choose_current(connection, known)
+    replaced = choose_current(connection, known)
+    replaced |= follow_rejections(connection, number, (arrival.kept.sop_instance_uid for arrival in fresh))
+    series = {arrival.kept.series_key for arrival in fresh} | replaced
     moved = _merge_parents(connection, fresh, number)
-    refresh(connection, number, series, patients=moved)
+    shifted = apply(connection, number)
+    refresh(connection, number, series, moved | shifted.patients, shifted.studies)
+    hear(connection, number, fresh)
+    if replaced or shifted.studies:
+        recount(connection, number, replaced | shifted.series(connection))
     return present
 
 
@@ -75,31 +86,6 @@ def _add_packs(connection: Connection, arrivals: Iterable[Arrival]) -> None:
             sqlite.insert(schema.pack).on_conflict_do_nothing(),
             [{"id": name, "series_key": key, "sealed": False} for name, key in packs.items()],
         )
-
-
-def choose_current(connection: Connection, uids: Iterable[str]) -> set[str]:
-    """Make the newest version of each UID the current one; gives the series whose current objects changed.
-
-    Versions received at the same instant are told apart by digest, so that a rebuilt index agrees with the first.
-    """
-    rows = connection.execute(
-        select(O.SOPInstanceUID, O.received, O.file_digest, O.id, O.current, O.series_key).where(
-            among(O.SOPInstanceUID, uids), ~O.trashed
-        )
-    )
-    versions: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        versions[row.SOPInstanceUID].append(row)
-    changed = []
-    for same in versions.values():
-        newest = max(same, key=lambda row: (row.received, row.file_digest, row.id))
-        changed += [(row, row is newest) for row in same if row.current != (row is newest)]
-    if changed:
-        connection.execute(
-            update(schema.objects).where(O.id == bindparam("this")).values(current=bindparam("now")),
-            [{"this": row.id, "now": now} for row, now in changed],
-        )
-    return {row.series_key for row, _ in changed}
 
 
 # -- the levels above --------------------------------------------------------------------------------------------------
@@ -135,7 +121,7 @@ def source(arrival: Arrival) -> Source:
     """What an arrival tells of the levels above it."""
     return {
         **arrival.values,
-        "Collection": arrival.collection,
+        "ImportCollection": arrival.collection,
         "Kind": arrival.kind,
         "ArrivalDate": _date(arrival.kept.received // DAY),
         "patient_key": arrival.patient_key,
@@ -197,11 +183,12 @@ def _merge(
         groups[source[f"{level}_key"]].append(source)
     rows = connection.execute(select(table).where(among(table.c.key, groups))).mappings()
     before = {row["key"]: dict(row) for row in rows}
-    known = {} if afresh else before
+    known = {} if afresh else {key: stated(row) for key, row in before.items()}
     after = {key: _row(level, key, group, known.get(key)) | {"change": number} for key, group in groups.items()}
     put = sqlite.insert(table)
     if not after:
         return _Merged(level, {}, {})
+    after = {key: after[key] | columns for key, columns in labelled(connection, level, after).items()}
     names = next(iter(after.values())).keys() - {"key"}
     put = put.on_conflict_do_update(index_elements=["key"], set_={name: put.excluded[name] for name in names})
     connection.execute(put, list(after.values()))
@@ -209,18 +196,25 @@ def _merge(
 
 
 def _row(level: Level, key: str, sources: Sequence[Source], before: Source | None) -> dict[str, Any]:
-    """A row from its arrivals and from what it was: a series keeps what came first, the others take the newest."""
+    """A row from its arrivals and from what it stated: a series keeps what came first, the others take the newest.
+
+    It tells what is stated; `pacs_panel.index.corrected.apply` lays the corrections over it.
+    """
     if before is not None:
         sources = [before, *sources] if level == "series" else [*sources, before]
     if level == "series":
         sources = sorted(sources, key=itemgetter("first"))
     else:
         sources = sorted(sources, key=itemgetter("received"), reverse=True)
-    row: dict[str, Any] = {"key": key, "received": max(source["received"] for source in sources)}
+    newest = max(source["received"] for source in sources)
+    row: dict[str, Any] = {"key": key, "received": newest, "stated": None}
     if level == "series":
         row |= {"study_key": sources[0]["study_key"], "first": sources[0]["first"]}
+        row["stated_study"] = row["study_key"]
     if level != "patient":
         row["patient_key"] = sources[0]["patient_key"]
+    if level == "study":
+        row["stated_patient"] = row["patient_key"]
     return row | fill(level, sources)
 
 
@@ -246,12 +240,4 @@ def _write_text(connection: Connection, patients: _Merged, studies: _Merged, ser
         chosen = chosen | among(S.study_key, of_studies)
     if of_patients:
         chosen = chosen | among(S.patient_key, of_patients)
-    both = schema.series.join(schema.study, S.study_key == T.key).join(schema.patient, T.patient_key == P.key)
-    rows = connection.execute(select(S.id, *TEXTS).select_from(both).where(chosen)).all()
-    if rows:
-        text = schema.series_text
-        connection.execute(delete(text).where(text.c.rowid == bindparam("this")), [{"this": row[0]} for row in rows])
-        connection.execute(
-            insert(text).values(rowid=bindparam("id"), words=bindparam("text")),
-            [{"id": row[0], "text": " ".join(words(row[1:]))} for row in rows],
-        )
+    reword(connection, chosen)

@@ -72,7 +72,7 @@ class PackLog:
         # Synced later, with what is appended: whoever waits for the disk waits for what others wrote to it meanwhile.
         self._unnamed: tuple[Path, ...] = (path.parent, path.parent.parent)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        self._end = os.fstat(self._fd).st_size
+        self._end = self._durable = os.fstat(self._fd).st_size
 
     def append(self, name: str, length: int, chunks: Iterable[Buffer]) -> int:
         """Write one member; returns the offset of its content.
@@ -112,7 +112,12 @@ class PackLog:
         os.fsync(self._fd)
         for folder in self._unnamed:
             sync_folder(folder)
-        self._unnamed = ()
+        self._unnamed, self._durable = (), self._end
+
+    def take_back(self) -> None:
+        """Remove what was appended since the last `sync`: it is not durable, and nobody was told that it is kept."""
+        os.ftruncate(self._fd, self._durable)
+        self._end = self._durable
 
     def close(self) -> None:
         """Close the file; nothing is sealed."""

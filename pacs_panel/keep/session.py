@@ -146,5 +146,11 @@ class SeriesLogs(AbstractContextManager["SeriesLogs"]):
         self._written = {}
         reach(self._settings, "keep.synced")
 
+    def take_back(self) -> None:
+        """Remove what was appended and is not durable, after an error of the disk."""
+        for log in self._logs.values():
+            log.take_back()
+        self._written = {}
+
     def __exit__(self, *exception: object) -> None:
         self._stack.close()

@@ -7,6 +7,7 @@ Conventions, everywhere in the package:
 - Arrays are indexed ``[..., slice, row, column]``; extra dimensions come first.
 """
 
+from pacs_panel.model.correction import Correction, CorrectionKind
 from pacs_panel.model.image import Digests, Header, Identity, ImageHeader, Kept, Location, Vector
 from pacs_panel.model.mapping import RealWorldMap
 from pacs_panel.model.overlay import Contour, Overlay, OverlayKind, Place, Segment
@@ -18,6 +19,8 @@ __all__ = [
     "LOCAL",
     "VERDICTS",
     "Contour",
+    "Correction",
+    "CorrectionKind",
     "Digests",
     "Dimension",
     "Gap",

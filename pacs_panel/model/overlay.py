@@ -85,6 +85,8 @@ class Overlay:
         where all layers do.
     version : str
         Tells apart what was received under one SOP Instance UID: digest of the object's data set.
+    reason : str
+        Why it cannot be shown, in words; then it has no layers. Empty where it can.
     """
 
     sop_instance_uid: str
@@ -99,3 +101,4 @@ class Overlay:
     notes: tuple[str, ...] = ()
     places: tuple[tuple[Place, ...], ...] = ()
     version: str = ""
+    reason: str = ""

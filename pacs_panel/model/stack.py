@@ -159,6 +159,10 @@ class Stack:
         """SOP Instance UID and frame of each plane, in order."""
         return tuple(zip(self.members, self.frames or (0,) * len(self.members), strict=True))
 
+    def objects(self) -> frozenset[str]:
+        """SOP Instance UIDs of all that it is made of: its planes, and its coarser levels."""
+        return frozenset((*self.members, *(level.sop_instance_uid for level in self.passport.levels)))
+
     def to_dict(self) -> dict[str, Any]:
         """The stack as plain JSON types."""
         return {"passport": self.passport.to_dict(), "members": list(self.members), "frames": list(self.frames)}

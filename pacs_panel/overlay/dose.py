@@ -14,7 +14,7 @@ from pacs_panel.geometry import affine as affines
 from pacs_panel.geometry.passport import flaw
 from pacs_panel.model import Contour, ImageHeader, Kept, Overlay, Segment, Stack
 from pacs_panel.overlay import references, tree
-from pacs_panel.overlay.grid import Planes, grid_of
+from pacs_panel.overlay.grid import Elsewhere, Planes, grid_of
 from pacs_panel.overlay.labels import Opener
 from pacs_panel.overlay.tree import Tree
 from pacs_panel.pixels import decode
@@ -192,14 +192,14 @@ class DoseOnImages:
             raise NotYetShown("the dose holds no grid")
         self.grid = grid_of(stack)
         if self.grid.planes is None:
-            raise NotYetShown("the images have no place in the patient, so a dose cannot be shown on them")
+            raise Elsewhere("the images have no place in the patient, so a dose cannot be shown on them")
         with opener() as source:
             self.dose, found = read(source, kept.image, settings)
-        referred, members = references.of_tree(found), set(stack.members)
+        referred, members = references.of_tree(found), stack.objects()
         matched = references.match(referred, members, self.grid.frame_of_reference)
         own, here = found.text(found.root, "FrameOfReferenceUID"), self.grid.frame_of_reference
         if not matched or (own and here and own != here):
-            raise NotYetShown("the dose is in another frame of reference")
+            raise Elsewhere("the dose is in another frame of reference")
         self.overlay = Overlay(
             sop_instance_uid=kept.sop_instance_uid,
             series_key=kept.series_key,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self, cast
 
 import numpy as np
 
 from pacs_panel.errors import NotFound, NotYetShown
-from pacs_panel.model import Contour, Kept, Overlay, Segment, Stack
+from pacs_panel.model import Contour, Kept, Overlay, OverlayKind, Segment, Stack
 from pacs_panel.overlay.dose import DoseOnImages
 from pacs_panel.overlay.labels import Labels
 from pacs_panel.overlay.structures import Structures
@@ -55,6 +56,12 @@ KINDS: dict[str, Maker] = {
     ROOT + "481.2": DoseOnImages,
 }
 
+DRAWN: dict[str, OverlayKind] = {
+    ROOT + "66.4": "segmentation",
+    ROOT + "66.7": "segmentation",
+    ROOT + "481.3": "structures",
+    ROOT + "481.2": "dose",
+}
 KEPT = {
     ROOT + "66.5": "a segmentation by surfaces (meshes) is kept; it is not yet drawn over images",
     ROOT + "104.3": "an encapsulated STL model is kept; it is not yet drawn over images",
@@ -133,7 +140,7 @@ class OverlayFrames:
     @property
     def peak(self) -> float | None:
         """The largest value of a dose on the images; ``None`` of anything else."""
-        if self.overlay.kind != "dose":
+        if self.overlay.kind != "dose" or not self.overlay.layers:
             return None
         found = self.volume(0)
         return float(np.nanmax(found)) if np.isfinite(found).any() else None
@@ -217,6 +224,56 @@ class OverlayFrames:
         if not 0 <= layer < self.overlay.layers:
             raise NotFound(f"no layer {layer}: the overlay has {self.overlay.layers}")
         return layer
+
+
+def unopened(kept: Kept, stack: Stack, reason: str, matched: str = "") -> OverlayFrames:
+    """In the place of an object that speaks of a stack and cannot be laid on it: it has no layers, and says why.
+
+    Parameters
+    ----------
+    reason : str
+        Why not, in words.
+    matched : str
+        How it belongs to the images, as `pacs_panel.overlay.references.match` tells.
+    """
+    overlay = Overlay(
+        kept.sop_instance_uid,
+        kept.series_key,
+        DRAWN[kept.sop_class_uid],
+        title="",
+        layers=0,
+        matched=matched,
+        version=kept.digests.dataset,
+        reason=reason,
+    )
+    return OverlayFrames(_Unopened(overlay), stack)
+
+
+@dataclass(slots=True)
+class _Unopened:
+    """Content without layers; `OverlayFrames` asks for none."""
+
+    overlay: Overlay
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of arrays that there are none of."""
+        return np.dtype(np.uint8)
+
+    def section(self, layer: int, index: int) -> Array:
+        raise NotFound(self.overlay.reason)
+
+    def volume(self, layer: int) -> Array:
+        raise NotFound(self.overlay.reason)
+
+    def contours(self, index: int) -> list[Contour]:
+        raise NotFound(self.overlay.reason)
+
+    def segments(self, layer: int) -> tuple[Segment, ...]:
+        raise NotFound(self.overlay.reason)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class _Borrowed:

@@ -10,12 +10,17 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pacs_panel.errors import NotYetShown
 from pacs_panel.geometry import affine as affines
 from pacs_panel.model import Dimension, Place, Stack, Tolerance
 
 Array = NDArray[np.float64]
 SPACING = 1e-3  # relative: half a pixel over 512
 MOST = 6  # places that are named one by one
+
+
+class Elsewhere(NotYetShown):
+    """The object has no place on these images; it may have one on others."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 from pacs_panel.errors import NotYetShown
 from pacs_panel.model import Contour, ImageHeader, Kept, Overlay, Segment, Stack
 from pacs_panel.overlay import layers, references, segmentation
-from pacs_panel.overlay.grid import grid_of
+from pacs_panel.overlay.grid import Elsewhere, grid_of
 from pacs_panel.overlay.lattice import Lattice, Pasted, place
 from pacs_panel.overlay.layers import Layer, Places, layered
 from pacs_panel.pixels import decode
@@ -50,12 +50,12 @@ class Labels:
         self.pixels = decode.Frames(kept.image, opener, settings)
         with opener() as source:
             self.found = self._read(source)
-            matched = references.match(self.found.referred, stack.members, self.grid.frame_of_reference)
+            matched = references.match(self.found.referred, stack.objects(), self.grid.frame_of_reference)
             if not matched:
-                raise NotYetShown("the segmentation refers to other images, in another frame of reference")
+                raise Elsewhere("the segmentation refers to other images, in another frame of reference")
             self.placement = place(self.found, (self.image.rows, self.image.columns), self.grid)
             if not (self.placement.slices or self.placement.lattices):
-                raise NotYetShown(f"the segmentation has no place on these images. {' '.join(self.placement.notes)}")
+                raise Elsewhere(f"the segmentation has no place on these images. {' '.join(self.placement.notes)}")
             self.places = self._places()
             self.layers = tuple(self._layers(source))
         self._lattice_layer: tuple[int, int, Array] | None = None
@@ -151,7 +151,7 @@ class Labels:
             segments=self.found.segments,
             layers=len(self.layers),
             matched=matched,
-            missing=tuple(references.missing(self.found.referred, stack.members)),
+            missing=tuple(references.missing(self.found.referred, stack.objects())),
             unit=fraction,
             notes=tuple(self._notes()),
             places=layers.told(self.layers),

@@ -17,6 +17,7 @@ SOP_CLASS, STUDY, SERIES = 0x00080016, 0x0020000D, 0x0020000E
 REFERENCED_CLASS, REFERENCED_INSTANCE = 0x00081150, 0x00081155
 FRAMES_OF_REFERENCE = (0x00200052, 0x30060024)  # its own or a referenced one
 PER_FRAME = 0x52009230
+CONCEPT_NAME, CODE, SCHEME = 0x0040A043, 0x00080100, 0x00080102
 # Sequences in each of many frames that refer to nothing.
 SILENT = frozenset(
     map(tree.tag_of, ("FrameContentSequence", "DerivationCodeSequence", "PurposeOfReferenceCodeSequence"))
@@ -84,6 +85,18 @@ def refers(source: BinaryIO, settings: Settings) -> Referred:
     frames = _Found()
     read = tree.read(source, settings, {PER_FRAME: lambda item: frames.walk(item, "", "", "")}, SILENT)
     return of_tree(read, [reference.sop_instance_uid for reference in frames.references.values()])
+
+
+def title(source: BinaryIO, settings: Settings) -> str:
+    """Code of the title of a report or a key object selection, as far as it is one of DICOM's own; else empty.
+
+    Raises
+    ------
+    NotDicom, Unreadable, TooLarge
+    """
+    named = tree.read(source, settings).root.get(CONCEPT_NAME)
+    first = named[0] if isinstance(named, list) and named else {}
+    return _uid(first.get(CODE)) if _uid(first.get(SCHEME)) == "DCM" else ""
 
 
 def of_tree(read: Tree, sources: Iterable[str] = ()) -> Referred:

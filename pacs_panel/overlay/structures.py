@@ -11,12 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pacs_panel.errors import NotYetShown
 from pacs_panel.model import Contour as Drawn
 from pacs_panel.model import Kept, Overlay, Segment, Stack
 from pacs_panel.overlay import colours, layers, references, tree
 from pacs_panel.overlay.combine import combine, paint
-from pacs_panel.overlay.grid import Grid, grid_of
+from pacs_panel.overlay.grid import Elsewhere, Grid, grid_of
 from pacs_panel.overlay.labels import Opener
 from pacs_panel.overlay.layers import EVERYWHERE, Layer, Places, layered
 from pacs_panel.overlay.raster import Patch
@@ -82,11 +81,11 @@ class Structures:
             found = tree.read(source, settings, expected=kept.location.length)
         self.grid = grid_of(stack)
         if self.grid.planes is None:
-            raise NotYetShown("the images have no place in the patient, so contours cannot be drawn on them")
-        referred, members = references.of_tree(found), set(stack.members)
+            raise Elsewhere("the images have no place in the patient, so contours cannot be drawn on them")
+        referred, members = references.of_tree(found), stack.objects()
         matched = references.match(referred, members, self.grid.frame_of_reference)
         if not matched:
-            raise NotYetShown("the structure set refers to other images, in another frame of reference")
+            raise Elsewhere("the structure set refers to other images, in another frame of reference")
         notes: list[str] = []
         numbers = _numbers(found, notes)
         self.rois = _rois(found, numbers)

@@ -12,7 +12,8 @@ from typing import Any
 from pacs_panel.errors import PacsPanelError
 from pacs_panel.keep.originals import open_original
 from pacs_panel.model import Kept, Stack
-from pacs_panel.overlay.frames import OverlayFrames, is_overlay, open_overlay
+from pacs_panel.overlay.frames import OverlayFrames, is_overlay, open_overlay, unopened
+from pacs_panel.overlay.grid import Elsewhere
 from pacs_panel.overlay.planes import OverlayPlanes
 from pacs_panel.overlay.references import match, refers
 from pacs_panel.settings import Settings
@@ -67,17 +68,27 @@ class OpenOverlays:
             self._held.clear()
 
     def _lying(self, series_uid: str, stack: Stack, candidates: Iterable[Kept]) -> dict[str, OverlayFrames]:
-        found = {}
-        for kept in candidates:
-            opener = partial(open_original, self.root, kept.location)
-            try:
-                with opener() as source:
-                    referred = refers(source, self.settings)
-                if match(referred, stack.members, stack.passport.frame_of_reference, series_uid):
-                    found[kept.sop_instance_uid] = open_overlay(opener, kept, stack, self.settings)
-            except (PacsPanelError, OSError):
-                continue  # it is of other images, or damaged: its own page says so
-        return found
+        laid = ((kept.sop_instance_uid, self._laid(series_uid, stack, kept)) for kept in candidates)
+        return {uid: opened for uid, opened in laid if opened is not None}
+
+    def _laid(self, series_uid: str, stack: Stack, kept: Kept) -> OverlayFrames | None:
+        """One object on the stack, or why it cannot be laid there; nothing of one that is of other images."""
+        opener = partial(open_original, self.root, kept.location)
+        named = ""
+        try:
+            with opener() as source:
+                referred = refers(source, self.settings)
+            objects = stack.objects()
+            named = match(referred, objects, series_uid=series_uid)
+            if match(referred, objects, stack.passport.frame_of_reference, series_uid):
+                return open_overlay(opener, kept, stack, self.settings)
+            return None
+        except Elsewhere as error:  # what only shares their space may be of other images: it is told beside those
+            return unopened(kept, stack, str(error), named) if named else None
+        except PacsPanelError as error:
+            return unopened(kept, stack, str(error), named)
+        except OSError:
+            return unopened(kept, stack, "the file that holds it cannot be read", named)
 
     def _planes(self, stack: Stack, images: Sequence[Kept]) -> dict[str, OverlayFrames]:
         """Overlay planes of the images; some of a series may have them, such as key images, and others not."""

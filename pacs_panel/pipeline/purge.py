@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -63,11 +63,33 @@ class Purged:
 
 
 @dataclass(frozen=True, slots=True)
+class Pins:
+    """What must stay, for cohorts name it.
+
+    Attributes
+    ----------
+    objects : mapping of (str, str) to str
+        SOP Instance UID and digest of the file, to the name of a cohort.
+    revisions : mapping of str to set of str
+        Key of a series, to ids of revisions.
+    """
+
+    objects: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    revisions: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    def free(self, due: Iterable[Row]) -> tuple[list[Row], list[str]]:
+        """Those rows that may go, and the names of the cohorts that hold the others."""
+        names = {row.id: self.objects.get((row.kept.sop_instance_uid, row.kept.digests.file)) for row in due}
+        return [row for row in due if names[row.id] is None], sorted({name for name in names.values() if name})
+
+
+@dataclass(frozen=True, slots=True)
 class _Archive:
     root: Path
     index: Index
     records: Records
     settings: Settings
+    pins: Pins = Pins()
 
 
 def purge(
@@ -77,9 +99,10 @@ def purge(
     settings: Settings,
     *,
     older_than_days: float = 0,
+    pins: Callable[[], Pins] = Pins,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Purged:
-    """Remove for good what was put into the trash at least so many days ago.
+    """Remove for good what was put into the trash at least so many days ago, apart from what is pinned.
 
     Files in place are never touched: the archive forgets where they lie. May be killed at any moment and run again.
 
@@ -97,7 +120,15 @@ def purge(
         until = time.time_ns() - round(older_than_days * DAY)
         trashed = [each for each in records.trashed() if each.at <= until]
         removals = {(each.level, each.key): each.at for each in records.trashed()}
-        for series_key, due in rows.due(index, removals, until).items():
+        found = rows.due(index, removals, until)
+        archive = replace(archive, pins=pins() if found else Pins())
+        for series_key, all_due in found.items():
+            due, cohorts = archive.pins.free(all_due)
+            if cohorts:
+                held = f"{len(all_due) - len(due)} objects of series {series_key}"
+                result.left.append(f"{held} belong to {', '.join(map(repr, cohorts))}, which was frozen")
+            if not due:
+                continue
             try:
                 _purge_series(archive, series_key, due)
             except (Busy, Damaged) as error:
@@ -170,7 +201,7 @@ def _replace(
     references = archive.records.forget(_places(due, stay))
     try:
         packs = {each.new: each.old for each in rewrites}
-        rows.purge(archive.index, series_key, gone, packs, moves, told)
+        rows.purge(archive.index, series_key, gone, packs, moves, told, archive.pins.revisions.get(series_key, ()))
     except BaseException:
         archive.records.refer(references)
         raise
@@ -279,6 +310,7 @@ def _delete(root: Path, pack: str) -> None:
 
 def _delete_revisions(archive: _Archive, series_key: str) -> None:
     folder, known = _volumes(archive.root, series_key), rows.revisions(archive.index, series_key)
+    known |= {*archive.pins.revisions.get(series_key, ())}
     for path in folder.glob("*"):
         if path.name not in known:
             shutil.rmtree(path, ignore_errors=True)

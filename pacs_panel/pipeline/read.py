@@ -113,9 +113,6 @@ def read_batch(batch: Batch) -> list[Taken | Refused]:
 
 
 def _taken(batch: Batch) -> list[Taken | Refused]:
-    """Portion by portion: while the disk takes in one, the next is read and digested."""
-    results: list[Taken | Refused] = []
-    arena = Arena(PORTION_BYTES + SMALL)
     # a thread's number is unique among all processes, and an executor may well run threads
     writer = threading.get_native_id()
     with (
@@ -123,12 +120,23 @@ def _taken(batch: Batch) -> list[Taken | Refused]:
         SeriesLogs(batch.root, batch.session, writer, batch.settings) as logs,
         ThreadPoolExecutor(FLUSHES) as behind,
     ):
-        flushes: list[Future[None]] = []
-        for portion in _portions(batch.candidates):
-            results += _portion(batch, portion, index, logs, arena)
-            arena.clear()
-            flushes += logs.flush(behind)
-        logs.sync(flushes)
+        return take(batch, index, logs, Arena(PORTION_BYTES + SMALL), behind)
+
+
+def take(
+    batch: Batch, index: Index, logs: SeriesLogs, arena: Arena, behind: ThreadPoolExecutor
+) -> list[Taken | Refused]:
+    """What `read_batch` does, with what its caller keeps open for the next one.
+
+    Portion by portion: while the disk takes in one, the next is read and digested.
+    """
+    results: list[Taken | Refused] = []
+    flushes: list[Future[None]] = []
+    for portion in _portions(batch.candidates):
+        results += _portion(batch, portion, index, logs, arena)
+        arena.clear()
+        flushes += logs.flush(behind)
+    logs.sync(flushes)
     return results
 
 

@@ -6,11 +6,13 @@ from typing import BinaryIO
 
 from pacs_panel.dicom.kind import kind
 from pacs_panel.errors import Rejected
-from pacs_panel.index.mention import Mention
+from pacs_panel.index.mention import REJECTIONS, Mention
 from pacs_panel.model import Header
 from pacs_panel.overlay.documents.links import links
-from pacs_panel.overlay.references import refers
+from pacs_panel.overlay.references import refers, title
 from pacs_panel.settings import Settings
+
+KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"  # Key Object Selection Document Storage
 
 
 def mentions(source: BinaryIO, head: Header, settings: Settings) -> tuple[Mention, ...]:
@@ -26,7 +28,14 @@ def mentions(source: BinaryIO, head: Header, settings: Settings) -> tuple[Mentio
         referred = refers(source, settings)
     except Rejected:
         return ()
+    rejection = REJECTIONS.get(title(source, settings), "") if head.identity.sop_class_uid == KEY_OBJECTS else ""
     return tuple(
-        Mention(link.target, link.level, link.role, link.sop_class_uid, link.series_uid)
+        Mention(
+            link.target,
+            link.level,
+            (link.level == "instance" and rejection) or link.role,
+            link.sop_class_uid,
+            link.series_uid,
+        )
         for link in links({uid: referred})
     )

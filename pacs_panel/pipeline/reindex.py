@@ -15,11 +15,13 @@ from pathlib import Path
 
 from pacs_panel.errors import Damaged, NotFound, Rejected
 from pacs_panel.index.arrival import Arrival
+from pacs_panel.index.corrected import correct
 from pacs_panel.index.store import Index
 from pacs_panel.keep.originals import open_original
 from pacs_panel.keep.pack import whole
 from pacs_panel.model import Digests, Location
 from pacs_panel.pipeline.admit import commit, read_pack, recover_sessions
+from pacs_panel.pipeline.labels import follow
 from pacs_panel.pipeline.purge import finish_rewrites
 from pacs_panel.pipeline.read import Refused, Taken, read_kept
 from pacs_panel.receive.report import Report
@@ -64,7 +66,10 @@ def reindex(
         write_atomic(root / layout.reindex_mark(), b"")
         index.renew()
         recover_sessions(root, index, settings)
-        index.clear()
+        with lock(root / layout.admit_lock()):  # nobody corrects anything in between
+            index.clear()
+            correct(index.database, records.corrections())
+            follow(index, records, wholly=True)
         finish_rewrites(root, records)
         report = _fill(root, index, records, settings, progress)
         index.optimize()

@@ -46,8 +46,9 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        faulthandler.cancel_dump_traceback_later()
-        self._note.close()
+        with self._lock:
+            faulthandler.cancel_dump_traceback_later()
+            self._note.close()
 
     def __call__(self, location: Location) -> BinaryIO:
         """Open a file; reading it is a sign of life."""
@@ -62,6 +63,8 @@ class Watch:
         """Something goes on; so many files more are open than before."""
         with self._lock:
             self._open += opened
+            if self._note.closed:  # over: a file that is closed late starts no clock that nobody stops
+                return
             now = time.monotonic()
             if not self._open:
                 faulthandler.cancel_dump_traceback_later()
@@ -115,6 +118,8 @@ class _Watched(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            self._file.close()
-            self._watch.sign(-1)
-        super().close()
+            try:
+                self._file.close()
+            finally:
+                self._watch.sign(-1)
+                super().close()

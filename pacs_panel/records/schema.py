@@ -87,6 +87,23 @@ saved = Table(
     Column("by", Text, nullable=False),
 )
 
+# What people set right; `keys` and `values` as JSON. One that was undone stays, to tell of it.
+correction = Table(
+    "correction",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("keys", Text, nullable=False),
+    Column("to", Text, nullable=False),
+    Column("values", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Integer, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("undone", Integer),
+    Column("undone_by", Text, nullable=False),
+)
+
 # Step n leads from version n to n + 1. Steps are history: they are added to, never changed.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -110,6 +127,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ' PRIMARY KEY (kind, level, "key", name))',
         'CREATE TABLE saved (kind TEXT NOT NULL, name TEXT NOT NULL, criteria TEXT NOT NULL, "order" TEXT NOT NULL,'
         ' at INTEGER NOT NULL, "by" TEXT NOT NULL, PRIMARY KEY (kind, name))',
+    ),
+    (
+        "CREATE TABLE correction (number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL,"
+        ' level TEXT NOT NULL, "keys" TEXT NOT NULL, "to" TEXT NOT NULL, "values" TEXT NOT NULL,'
+        " reason TEXT NOT NULL, at INTEGER NOT NULL,"
+        ' "by" TEXT NOT NULL, undone INTEGER, undone_by TEXT NOT NULL)',
     ),
 )
 VERSION = len(MIGRATIONS)

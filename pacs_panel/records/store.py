@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,12 +11,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import URL, Connection, Engine, NullPool, Table, create_engine, delete, event, exc, select, update
+from sqlalchemy import URL, Connection, Engine, NullPool, Table, create_engine, delete, event, exc, func, select, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from pacs_panel.attributes import Level
 from pacs_panel.errors import ArchiveError, BadQuery, Busy, NotFound
+from pacs_panel.model import Correction
 from pacs_panel.records import schema
 from pacs_panel.records.values import Mark, MarkKind, Reference, Rewrite, Saved, SavedKind, Session, Trashed
 
@@ -220,6 +222,12 @@ class Records:
             found = connection.execute(query.order_by(columns.at, columns.level, columns.key, columns.name))
             return [Mark(**row) for row in found.mappings()]
 
+    def count_marks(self, *kinds: MarkKind) -> int:
+        """How many marks of these kinds there are."""
+        query = select(func.count()).select_from(schema.mark).where(schema.mark.c.kind.in_(kinds))
+        with self._read() as connection:
+            return connection.scalar(query) or 0
+
     def save(self, saved: Saved) -> None:
         """Note a search or a rule; it takes the place of an earlier one of the same name.
 
@@ -251,6 +259,38 @@ class Records:
         query = select(schema.saved).where(schema.saved.c.kind == kind).order_by(schema.saved.c.name)
         with self._read() as connection:
             return {row["name"]: Saved(**row) for row in connection.execute(query).mappings()}
+
+    # -- corrections ---------------------------------------------------------------------------------------------------
+
+    def correct(self, correction: Correction) -> int:
+        """Note a correction; gives its number, which is the next one, whatever it says itself."""
+        row = correction.to_dict() | {"number": None}
+        row |= {name: json.dumps(row[name], ensure_ascii=False) for name in ("keys", "values")}
+        with self._write() as connection:
+            return connection.execute(insert(schema.correction).values(row).returning(_NUMBER)).scalar_one()
+
+    def undo(self, number: int, at: int, by: str) -> None:
+        """Note that a correction was taken back.
+
+        Raises
+        ------
+        NotFound
+        """
+        columns = schema.correction.c
+        with self._write() as connection:
+            mine = update(schema.correction).where(columns.number == number, columns.undone.is_(None))
+            if not connection.execute(mine.values(undone=at, undone_by=by)).rowcount:
+                raise NotFound(f"there is no correction {number}, or it is undone already")
+
+    def corrections(self, undone: bool = False) -> list[Correction]:
+        """Corrections that hold, in the order in which they were made; with ``undone`` the others, too."""
+        query = select(schema.correction).order_by(schema.correction.c.number)
+        if not undone:
+            query = query.where(schema.correction.c.undone.is_(None))
+        with self._read() as connection:
+            found = [dict(row) for row in connection.execute(query).mappings()]
+        told = [{"keys": tuple(json.loads(row["keys"])), "values": json.loads(row["values"])} for row in found]
+        return [Correction(**row | parsed) for row, parsed in zip(found, told, strict=True)]
 
     # -- within --------------------------------------------------------------------------------------------------------
 
@@ -291,6 +331,7 @@ def _refuse_taken(connection: Connection, table: Table, name: str) -> None:
         raise BadQuery("a collection of that name is made in the other way (list or rule); choose another name")
 
 
+_NUMBER = schema.correction.c.number
 _NAMES = [column.name for column in schema.reference.c]
 _VALUES = attrgetter(*_NAMES)
 _REFER = str(_upsert(schema.reference).compile(dialect=sqlite_dialect(), column_keys=_NAMES))

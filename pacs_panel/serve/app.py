@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 import uvicorn
@@ -18,11 +18,21 @@ from pacs_panel.errors import ArchiveError
 from pacs_panel.model import LOCAL
 from pacs_panel.serve import errors
 from pacs_panel.serve.documents import document_routes
+from pacs_panel.serve.download import download_routes
 from pacs_panel.serve.frames import frame_routes
 from pacs_panel.serve.live import Live
 from pacs_panel.serve.loopback import OnlyLoopback, check_host
-from pacs_panel.serve.settling import Settling
+from pacs_panel.serve.manifests import manifest_routes
+from pacs_panel.serve.selections import Selections
+from pacs_panel.serve.settling import building
+from pacs_panel.serve.upload_routes import upload_routes
+from pacs_panel.serve.uploads import Uploads
 from pacs_panel.view.browse.pages import browse_page, view_page
+from pacs_panel.view.charts.pages import charts_page
+from pacs_panel.view.cohorts.page import cohorts_page
+from pacs_panel.view.compare.page import compare_page
+from pacs_panel.view.page import navigated
+from pacs_panel.view.patient.page import patient_page
 
 
 def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
@@ -38,32 +48,58 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     Returns
     -------
     FastAPI
-        ``/browse`` and ``/view`` (pages), the routes of `pacs_panel.serve.frames` and
-        `pacs_panel.serve.documents`, ``/liveness``; ``/`` leads to
-        Browse. It answers under loopback names only.
+        The pages, such as ``/browse`` and ``/view``; the routes of `pacs_panel.serve.frames`, `.documents`,
+        `.download` and `.upload_routes` (these two not for a published archive); ``/liveness``; ``/`` leads to Browse.
+        It answers under loopback names only.
     """
     local = archive.as_(LOCAL)  # until there is sign-in, everyone on this machine
     live = Live(archive.change, archive.settings.poll_seconds)
-    app = FastAPI(
-        title="pacs_panel", version=__version__, docs_url=None, redoc_url=None, lifespan=_beside(archive, live, settle)
-    )
+    selections = Selections()
+    changing = not archive.read_only
+    uploads = Uploads(archive.root, build=not settle, hand_over=selections.put) if changing else None
+    beside = _beside(archive, live, uploads, settle and changing)
+    app = FastAPI(title="pacs_panel", version=__version__, docs_url=None, redoc_url=None, lifespan=beside)
     app.state.live = live
+    app.state.selections = selections
     errors.install(app)
     app.include_router(frame_routes(lambda: local))
     app.include_router(document_routes(lambda: local))
+    app.include_router(manifest_routes(lambda: local))
+    if uploads is not None:
+        app.include_router(download_routes(lambda: local, selections))
+        app.include_router(upload_routes(lambda: local, uploads))
 
     @app.get("/", include_in_schema=False)
     def root(request: Request) -> RedirectResponse:
         return RedirectResponse(f"{request.scope.get('root_path', '')}/browse")
 
-    pages: dict[str, Any] = {
-        "browse": lambda: browse_page(local, live.subscribe),
-        "view": lambda: view_page(local, live.subscribe),
-    }
-    titles = {"browse": "Browse – pacs_panel", "view": "View – pacs_panel"}
-    add_applications(pages, app=app, title=titles, liveness=True)
+    pages = _pages(local, live, selections)
+    titles = {name: f"{name.capitalize()} – pacs_panel" for name in pages}
+    with_ways: dict[str, Any] = {name: _with_ways(make, name, tuple(pages)) for name, make in pages.items()}
+    add_applications(with_ways, app=app, title=titles, liveness=True)
     app.add_middleware(OnlyLoopback)
     return app
+
+
+def _pages(archive: Archive, live: Live, selections: Selections) -> dict[str, Callable[[], Any]]:
+    """What makes a session's page, by its name in the address."""
+    tell, put, get = live.subscribe, selections.put, selections.get
+    pages: dict[str, Callable[[], Any]] = {
+        "browse": lambda: browse_page(
+            archive, tell, hand_over=None if archive.read_only else put, taken=get, pages=tuple(pages)
+        ),
+        "view": lambda: view_page(archive, tell),
+        "charts": lambda: charts_page(archive, tell, hand_over=put, taken=get),
+        "compare": lambda: compare_page(archive, tell),
+        "patient": lambda: patient_page(archive, tell),
+        "cohorts": lambda: cohorts_page(archive, tell, put),
+    }
+    return pages
+
+
+def _with_ways(make: Callable[[], Any], name: str, pages: tuple[str, ...]) -> Callable[[], Any]:
+    """A page that leads to the others; a plain function, since Panel shows any other callable as it is."""
+    return lambda: navigated(make(), name, pages)
 
 
 def serve(
@@ -121,24 +157,18 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ArchiveError(f"cannot listen on port {port} ({error.strerror}): give another one by --port") from None
 
 
-def _beside(archive: Archive, live: Live, settle: bool) -> Callable[[FastAPI], Any]:
-    """What runs as long as the application does: the poller, and the builder."""
-
-    def work() -> Iterable[object]:
-        archive.recover()
-        return archive.settle()
+def _beside(archive: Archive, live: Live, uploads: Uploads | None, settle: bool) -> Callable[[FastAPI], Any]:
+    """What runs as long as the application does: the poller, the builder, and imports of what is uploaded."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        settling = Settling(work, quiet=2 * archive.settings.poll_seconds)
-        if settle:
-            live.subscribe(settling.wake)
-            settling.start()
-        live.start()
-        try:
+        with ExitStack() as stack:
+            stack.enter_context(live)
+            if settle:
+                stack.enter_context(building(archive, live))
+            if uploads is not None:
+                uploads.sweep()
+                stack.callback(uploads.close)
             yield
-        finally:
-            settling.close()
-            live.close()
 
     return lifespan

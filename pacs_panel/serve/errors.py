@@ -36,8 +36,18 @@ UNREADABLE = {"what": "the address does not name a frame", "hint": "numbers stan
 NO_STORE = {"Cache-Control": "no-store"}
 
 
+class Refused(PacsPanelError):
+    """A request that cannot be served as it is, with a status, a hint and, perhaps, ``more`` of its own."""
+
+    def __init__(self, status: int, what: str, hint: str, **more: object) -> None:
+        super().__init__(what)
+        self.status, self.hint, self.more = status, hint, more
+
+
 def answer(error: PacsPanelError) -> JSONResponse:
     """The answer to a request that ended in this error."""
+    if isinstance(error, Refused):
+        return JSONResponse({"what": str(error), "hint": error.hint, **error.more}, error.status, headers=NO_STORE)
     status, hint = next(ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS)
     return JSONResponse({"what": str(error), "hint": hint}, status, headers=NO_STORE)
 

@@ -110,12 +110,20 @@ def frame_routes(asking: Asking) -> APIRouter:
     @routes.get("/thumbnails/{series}/{revision}.png")
     def thumbnail(request: Request, series: str, revision: str, archive: Archive = as_asking) -> Response:
         key = str(archive.find(series)["key"])
-        path = archive.root / layout.thumbnail(key, revision)
-        if not NAME.fullmatch(revision) or not path.is_file():
-            raise NotFound(f"series {key} has no such revision with images")
-        return _unchanged(request) or Response(path.read_bytes(), media_type="image/png", headers=_headers(request))
+        try:
+            picture = (archive.root / layout.thumbnail(key, _name(revision))).read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"series {key} has no such revision with images") from None
+        return _unchanged(request) or Response(picture, media_type="image/png", headers=_headers(request))
 
     return routes
+
+
+def _name(revision: str) -> str:
+    """A revision as it may stand in a path."""
+    if not NAME.fullmatch(revision):
+        raise NotFound("a revision has 26 letters and digits")
+    return revision
 
 
 def overlay_routes(asking: Asking) -> APIRouter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import Self
 
 from pacs_panel.errors import PacsPanelError
 
@@ -40,6 +41,13 @@ class Live:
         self._end.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     def subscribe(self, tell: Tell) -> Callable[[], None]:
         """Have ``tell`` called, in the poller's thread, after each change; what is returned ends that."""

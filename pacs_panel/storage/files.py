@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pacs_panel.errors import Busy
+from pacs_panel.storage.remote import RemotePath
 
 PART = ".part-"  # begins the name of a file that is being written
 
@@ -66,6 +67,8 @@ class RangeFile(io.RawIOBase):
 
 def open_range(path: Path, offset: int, length: int) -> io.BufferedReader:
     """The byte range ``[offset, offset + length)`` of a file, as a buffered file of its own."""
+    if isinstance(path, RemotePath):
+        return path.open_range(offset, length)
     return io.BufferedReader(RangeFile(path, offset, length), 1 << 16)
 
 

@@ -101,6 +101,11 @@ def cohorts_lock() -> str:
     return "locks/cohorts"
 
 
+def spool(name: str = "") -> str:
+    """Folder of what is on its way in or out, such as an upload; all of them, without a name. Never lasting."""
+    return f"spool/{name}".rstrip("/")
+
+
 def reindex_lock() -> str:
     """Lock file that imports share, and that a reindex holds alone."""
     return "locks/reindex"

@@ -79,15 +79,17 @@ def presentation_on(ct: PhantomSeries, *, rotation: int = 0, flipped: bool = Fal
     return _series(values)
 
 
-def key_objects_on(ct: PhantomSeries, *, marked: int = 2) -> PhantomSeries:
-    """A key object selection: the CT's first ``marked`` images are of interest, and say why."""
+def key_objects_on(
+    ct: PhantomSeries, *, marked: int = 2, title: tuple[str, str] = ("113000", "Of Interest")
+) -> PhantomSeries:
+    """A key object selection: the CT's first ``marked`` images are of interest, or what else the title says."""
     chosen = [_reference(d) for d in ct.datasets[:marked]]
     values = {
         **_header(ct, "KO", KeyObjectSelectionDocumentStorage, "key objects", 31, "Key images"),
         "ReferencedPerformedProcedureStepSequence": [],
         "CurrentRequestedProcedureEvidenceSequence": [_evidence(ct, chosen)],
         "ValueType": "CONTAINER", "ContinuityOfContent": "SEPARATE",
-        "ConceptNameCodeSequence": [code("113000", "DCM", "Of Interest")],
+        "ConceptNameCodeSequence": [code(title[0], "DCM", title[1])],
         "ContentTemplateSequence": [{"MappingResource": "DCMR", "TemplateIdentifier": "2010"}],
         "ContentSequence": [
             {"RelationshipType": "CONTAINS", "ValueType": "TEXT", "TextValue": "The largest sphere",

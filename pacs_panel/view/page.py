@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ import panel as pn
 from panel.util.parameters import edit_readonly
 from panel_material_ui.template.base import Page
 
-from pacs_panel.view.browse.parts import Memory
+from pacs_panel.view.browse.parts import Memory, Navigation
 
 RESEARCH = "Research use only – not for diagnosis"
 BAR = "#16181b"
@@ -29,9 +29,12 @@ LOOK = {
     ".MuiAppBar-root": {"backgroundColor": BAR, "backgroundImage": "none", "color": "#e6e8ea", "boxShadow": "none"},
     ".MuiLinearProgress-root": {"display": "none"},  # drawn although there is no busy indicator, and room left for it
     ".MuiToolbar-root": {"margin": 0},
+    ".MuiToolbar-root > .MuiTypography-h5": {"visibility": "hidden"},  # keeps room, and would be an empty heading
     ".MuiDrawer-paper": {"backgroundImage": "none"},
 }
 NOTE = f'<p style="margin:0;font:13px/1.3 system-ui,sans-serif;color:#d9b876">{RESEARCH}</p>'
+
+PAGES = {"browse": "Browse", "charts": "Charts", "cohorts": "Cohorts"}  # that lead to one another, in this order
 
 Subscribe = Callable[[Callable[[], None]], Callable[[], None]]
 
@@ -57,6 +60,14 @@ def shell(title: str, main: Sequence[Any], sidebar: Sequence[Any], *, sidebar_wi
     _stand_alone(page)
     page.param.watch(lambda event: memory.param.update(shown={"theme": "dark" if event.new else "light"}), "dark_theme")
     memory.on_msg(lambda _narrow: page.param.update(sidebar_open=False))
+    return page
+
+
+def navigated(page: Page, here: str, pages: Collection[str]) -> Page:
+    """The page, with the ways to the others in its bar: to those of `PAGES` that there are."""
+    links = [{"href": name, "words": words, "here": name == here} for name, words in PAGES.items() if name in pages]
+    if len(links) > 1:
+        page.header = [Navigation(shown={"links": links}, margin=0, align="center"), *page.header]
     return page
 
 

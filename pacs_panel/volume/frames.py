@@ -9,13 +9,14 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
 from pacs_panel.errors import NotFound
 from pacs_panel.model import Passport
+from pacs_panel.storage.remote import RemotePath
 from pacs_panel.volume import grid, ome
 from pacs_panel.volume.grid import Level
 from pacs_panel.volume.shards import ShardedArray
@@ -44,10 +45,14 @@ class ZarrFrames:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            attributes = json.loads((path / "zarr.json").read_bytes())["attributes"]
-            self._ours: dict[str, Any] = attributes[ome.OURS]
+            group = json.loads((path / "zarr.json").read_bytes())
+            self._ours: dict[str, Any] = group["attributes"][ome.OURS]
         except (FileNotFoundError, NotADirectoryError, KeyError):
             raise NotFound(f"no stack at {path.name}: the series is to be built again") from None
+        if isinstance(path, RemotePath):  # it tells of all nodes below, which are then not asked for one by one
+            nodes = {".": group, **group["consolidated_metadata"]["metadata"]}
+            files = {str(PurePath(name, "zarr.json")): json.dumps(node).encode() for name, node in nodes.items()}
+            path.remote.know(str(path), files)
         self._arrays: dict[int, ShardedArray] = {}
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, get_args
@@ -99,7 +100,8 @@ def _told(
 def _advanced(told: list[Facts]) -> list[Facts]:
     """With the date of the next day where images were acquired after midnight, but have the date on which others were.
 
-    They are taken for that where the times of one date are more than half a day apart: no scan lasts as long.
+    They are taken for that where the times of one date are more than half a day apart: no scan lasts as long. Where
+    the series states when it began (Series Date and Time) and they are not before that, the date is believed.
     """
     hours = [_hour(one) for one in told]
     early = [hour is not None and hour < NOON for hour in hours]
@@ -107,12 +109,20 @@ def _advanced(told: list[Facts]) -> list[Facts]:
     dates = {one.get("AcquisitionDate") for one in told}
     if len(dates) != 1 or len(known) < len(told) or not known or max(known) - min(known) <= NOON:
         return told
+    if not all(_began_later(one) for one, after in zip(told, early, strict=True) if after):
+        return told
     try:
         day = datetime.strptime(str(dates.pop()), "%Y%m%d") + timedelta(days=1)
     except ValueError:
         return told
     next_day = {"AcquisitionDate": day.strftime("%Y%m%d")}
     return [one | next_day if after else one for one, after in zip(told, early, strict=True)]
+
+
+def _began_later(one: Facts) -> bool:
+    """Whether the series began after an image of it, as it is stated, was acquired; so too where that is not known."""
+    moments = [tuple(str(one.get(f"{of}{what}", "")) for what in ("Date", "Time")) for of in ("Series", "Acquisition")]
+    return not all(itertools.chain.from_iterable(moments)) or moments[0] > moments[1]
 
 
 def _hour(one: Facts) -> int | None:

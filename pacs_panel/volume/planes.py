@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO
@@ -97,10 +100,21 @@ def _tiled(image: ImageHeader, file: BinaryIO, target: Array, settings: Settings
 
 
 def _absent(image: ImageHeader) -> float:
-    """Which part of a large image no tile covers, from 0 to 1."""
-    places = {(row, column): (rows, columns) for _, row, column, rows, columns in image.tiling}
-    covered = sum(
-        max(0, min(rows, image.rows - row)) * max(0, min(columns, image.columns - column))
-        for (row, column), (rows, columns) in places.items()
-    )
+    """Which part of a large image no tile covers, from 0 to 1; tiles, all of one size, may overlap."""
+    _, _, _, rows, columns = image.tiling[0]
+    begun: dict[int, set[int]] = defaultdict(set)
+    for _, row, column, _, _ in image.tiling:
+        begun[row].add(column)
+    heights = sorted(begun)
+    edges = sorted({min(edge, image.rows) for row in heights for edge in (row, row + rows)})
+    covered = 0
+    for top, bottom in itertools.pairwise(edges):  # in each band the same tiles lie from its top to its bottom
+        over = heights[bisect.bisect_right(heights, top - rows) : bisect.bisect_right(heights, top)]
+        covered += (bottom - top) * _length(sorted(set().union(*(begun[row] for row in over))), columns, image.columns)
     return 1 - covered / (image.rows * image.columns)
+
+
+def _length(starts: Sequence[int], each: int, most: int) -> int:
+    """How much of ``0 … most`` pieces of one length cover; their starts rise."""
+    ends = [*starts, most][1:]
+    return sum(max(0, min(start + each, end, most) - start) for start, end in zip(starts, ends, strict=True))

@@ -97,7 +97,7 @@ def _lazy(folder: Path, passport: Passport) -> da.Array:
 
 
 def _mask(place: Path, stored: da.Array, facts: dict[str, Any], passport: Passport) -> da.Array | None:
-    if (place / ome.MASK).exists():
+    if (place / ome.MASK / "zarr.json").exists():
         return _lazy(place / ome.MASK, passport).astype(bool)
     if facts["padding"] is None:
         return None

@@ -12,6 +12,7 @@ import json
 import math
 import mmap
 import struct
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ import numpy as np
 from numcodecs import blosc
 
 from pacs_panel.errors import Damaged
+from pacs_panel.storage.remote import RemoteBytes, RemotePath
 from pacs_panel.volume import grid
 
 Array = np.ndarray
@@ -146,7 +148,7 @@ class _NewShard:
 
 @dataclass(frozen=True)
 class _Shard:
-    data: memoryview  # of the mapped file
+    data: memoryview | RemoteBytes  # of the mapped file, or of one on a server
     index: list[list[int]]  # offset and length of each chunk
 
 
@@ -220,6 +222,8 @@ class ShardedArray:
         out = np.empty([stop - start for start, stop in box], self.dtype)
         if out.size == 0:
             return out
+        if isinstance(self.folder, RemotePath):
+            self._fetch(box)
         size = math.prod(self.block) * self.dtype.itemsize
         groups = list(itertools.batched(self._blocks(box), max(1, GROUP // size)))
         threads = min(threads, len(groups))
@@ -235,6 +239,19 @@ class ShardedArray:
         """Numbers, along each axis, of the blocks that a box touches."""
         ranges = (range(start // b, -(-stop // b)) for (start, stop), b in zip(box, self.block, strict=True))
         return itertools.product(*ranges)
+
+    def _fetch(self, box: Box) -> None:
+        """Have all compressed chunks at hand that a box touches; in a row along columns they lie side by side."""
+        wanted: dict[tuple[int, ...], set[tuple[int, int]]] = defaultdict(set)
+        for at in self._blocks(box):
+            shard, number, _ = self._place(at)
+            offset, length = self._shard(shard).index[number]
+            if offset != MISSING:
+                wanted[shard].add((offset, offset + length))
+        for shard, ranges in wanted.items():
+            data = self._shard(shard).data
+            assert isinstance(data, RemoteBytes)
+            data.fetch(list(ranges))
 
     def _fill(self, group: Sequence[tuple[int, ...]], box: Box, out: Array) -> None:
         """Decode a group of blocks, and copy what lies in the box."""
@@ -276,31 +293,44 @@ class ShardedArray:
 
     def _chunk(self, at: tuple[int, ...]) -> tuple[memoryview | None, int]:
         """The compressed chunk that holds a block, if there is one, and the block's number in it."""
+        shard, number, inner = self._place(at)
+        found = self._shard(shard)
+        offset, length = found.index[number]
+        return (None if offset == MISSING else found.data[offset : offset + length]), inner
+
+    def _place(self, at: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
+        """Of a block: its shard, the number of its chunk in that, and its own number in the chunk."""
         shard, number, inner = [], 0, 0
         for place, blocks, chunks in zip(at, self._blocks_per_chunk, self._chunks_per_shard, strict=True):
             chunk, block = divmod(place, blocks)
             whole, part = divmod(chunk, chunks)
             shard.append(whole)
             number, inner = number * chunks + part, inner * blocks + block
-        found = self._shard(tuple(shard))
-        offset, length = found.index[number]
-        return (None if offset == MISSING else found.data[offset : offset + length]), inner
+        return tuple(shard), number, inner
 
     def _shard(self, number: tuple[int, ...]) -> _Shard:
         if number not in self._open:
             path = self.folder.joinpath("c", *map(str, number))
             where = f"{self.folder.parent.name}/{self.folder.name}"
+            chunks = math.prod(self._chunks_per_shard)
             try:
-                with path.open("rb") as file:
-                    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                data = _opened(path)
+                end = bytes(data[-16 * chunks - 4 :])
             except (FileNotFoundError, ValueError):  # mmap refuses an empty file
                 raise Damaged(f"a file of {where} is missing or empty: rebuild") from None
-            chunks = math.prod(self._chunks_per_shard)
-            table = data[-16 * chunks - 4 : -4]
-            if data[-4:] != struct.pack("<I", google_crc32c.value(table)):
+            table = end[:-4]
+            if end[-4:] != struct.pack("<I", google_crc32c.value(table)):
                 raise Damaged(f"the index of {where} is damaged: rebuild")
-            self._open[number] = _Shard(memoryview(data), np.frombuffer(table, "<u8").reshape(chunks, 2).tolist())
+            self._open[number] = _Shard(data, np.frombuffer(table, "<u8").reshape(chunks, 2).tolist())
         return self._open[number]
+
+
+def _opened(path: Path) -> memoryview | RemoteBytes:
+    """A file as bytes that come when they are asked for."""
+    if isinstance(path, RemotePath):
+        return RemoteBytes(path)
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def _joins(chunk: memoryview, size: int, flags: int) -> bool:

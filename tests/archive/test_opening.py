@@ -12,6 +12,7 @@ import pytest
 from pacs_panel.archive import Archive, open_archive
 from pacs_panel.errors import ArchiveError, Denied, NotFound, PacsPanelError
 from pacs_panel.model import LOCAL, Principal
+from pacs_panel.peer import Peer
 from pacs_panel.policy import Rule
 from pacs_panel.settings import Settings
 from tests.archive.made import QUICK, ct, opened, put
@@ -144,6 +145,40 @@ def test_settings_from_file_environment_and_keywords(tmp_path: Path) -> None:
 def test_wrong_settings_are_told(wrong: dict[str, Any]) -> None:
     with pytest.raises(PacsPanelError, match=next(iter(wrong))):
         Settings.load(environ={}, **wrong)
+
+
+def test_peers_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(
+        '[settings]\nae_title = "OURS"\n'
+        '[peers.ward]\nae_title = "WARD"\nhost = "192.0.2.7"\nport = 104\nmay = ["store", "find"]\n'
+        'collection = "ward 7"\n[peers.asker]\nae_title = "ASKER"\n'
+    )
+    found = Settings.load(file, {})
+    assert found.ae_title == "OURS"
+    assert found.peers == (
+        Peer("ward", "WARD", "192.0.2.7", 104, frozenset({"store", "find"}), "ward 7"),
+        Peer("asker", "ASKER", may=frozenset({"echo", "store"})),
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", ['ae_title = ""', 'ae_title = "A"\nport = 70000', 'ae_title = "A"\nmay = ["all"]', 'title = "A"']
+)
+def test_wrong_peers_are_told(tmp_path: Path, wrong: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(f"[peers.ward]\n{wrong}\n")
+    with pytest.raises(PacsPanelError, match=r"\[peers\.ward\]"):
+        Settings.load(file, {})
+
+
+@pytest.mark.parametrize("text", [None, "[settings"])
+def test_a_settings_file_that_cannot_be_read_is_told(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "settings.toml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(PacsPanelError, match="settings file"):
+        Settings.load(file, {})
 
 
 def test_the_local_principal_is_an_administrator(archive: Archive) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,21 +87,26 @@ def test_patients_and_studies_are_tagged_apart(archive: Archive, series: list[st
     assert [row["StudyInstanceUID"] for row in archive.organise.search("study", tags="baseline").rows()] == [study]
     assert archive.organise.tag_counts(archive.search("patient")) == [("enrolled", 1)]
     assert archive.organise.tag_counts(archive.search("patient", PatientID="P2")) == []
-    with pytest.raises(BadQuery, match="study or series"):
-        archive.organise.search("patient", tags="enrolled")
+    assert [row["PatientID"] for row in archive.organise.search("patient", tags="enrolled").rows()] == ["P1"]
+    assert found(archive.search(PatientTags="enrolled")) == sorted(series[:2])
+    with pytest.raises(BadQuery, match="level"):
+        archive.organise.search("instance", tags="enrolled")
 
 
 def test_searching_by_tags(archive: Archive, series: list[str]) -> None:
     for uid, tag in ((series[0], "good"), (series[1], "good"), (series[1], "late"), (series[2], "Good")):
         archive.organise.tag(uid, tag)
     organise = archive.organise
-    assert found(organise.search(tags="good")) == sorted(series[:2])
+    assert found(organise.search(tags="good")) == sorted(series)
     assert found(organise.search(tags=["good", "late"])) == [series[1]]
-    assert found(organise.search(tags="good", PatientID="P2")) == []
+    assert found(organise.search(tags="late", PatientID="P2")) == []
     assert found(organise.search(tags="good", SeriesInstanceUID=series[0])) == [series[0]]
     assert found(organise.search(tags="never")) == []
     assert found(organise.search()) == sorted(series)
-    assert organise.search(tags="good").facets("PatientID") == {"PatientID": [("P1", 2)]}
+    assert organise.search(tags="late").facets("PatientID") == {"PatientID": [("P1", 1)]}
+    assert archive.search().facets("Tags") == {"Tags": [("Good", 3), ("late", 1)]}
+    assert archive.search("patient", Tags="late").count() == 1
+    assert found(archive.search(Tags='""')) == []
     assert organise.tag_counts() == [("good", 2), ("Good", 1), ("late", 1)]
     assert organise.tag_counts(archive.search(PatientID="P2")) == [("Good", 1)]
 
@@ -128,10 +134,8 @@ def test_a_uid_in_two_studies_is_never_mixed_up(archive: Archive, tmp_path: Path
     archive.organise.tag(keys[0], "good")
     assert (archive.organise.tags(keys[0]), archive.organise.tags(keys[1])) == (["good"], [])
     assert archive.organise.tag_counts() == [("good", 1)]
-    with pytest.raises(Ambiguous) as raised:
-        archive.organise.search(tags="good")
-    assert raised.value.choices == (keys[1],)
-    archive.organise.tag(keys[1], "good")
+    assert [row["key"] for row in archive.organise.search(tags="good").rows()] == [keys[0]]
+    archive.organise.tag(keys, "good")
     assert archive.organise.search(tags="good").count() == 2
 
 
@@ -208,6 +212,64 @@ def test_collections(archive: Archive, series: list[str]) -> None:
     organise.uncollect("rule")
     assert organise.collections() == {}
     assert archive.search().count() == 3
+
+
+def test_lists_are_collections_beside_the_import_s(archive: Archive, series: list[str], tmp_path: Path) -> None:
+    organise = archive.organise
+    organise.collect("mine", series[:2])
+    assert archive.search().facets("Collection") == {"Collection": [("imported", 3), ("mine", 2)]}
+    assert archive.find(series[0])["Collection"] == "imported\\mine"
+    assert found(archive.search(text="mine")) == sorted(series[:2])
+    own = {"PatientID": "P1", "StudyInstanceUID": "2.25.100"}
+    late = [changed(dataset, SOPInstanceUID=f"2.25.5{n}", **own) for n, dataset in enumerate(ct(2).datasets)]
+    archive.ingest(put(tmp_path / "late", *late), build=False, collection="other")
+    organise.uncollect("mine", series[:1])
+    assert found(archive.search(Collection="mine")) == [series[1]]
+    organise.uncollect("mine")
+    assert archive.search().facets("Collection")["Collection"][0] == ("imported", 3)
+    assert found(archive.search(text="mine")) == []
+
+
+def test_lists_open_nothing_to_who_may_see_a_collection(archive: Archive, series: list[str]) -> None:
+    archive.organise.collect("open", series)
+    rules = (Rule("guest", frozenset({"read"}), {"Collection": "open"}),)
+    shared = (archive._index, archive._records, archive._cache, archive._overlays)
+    guest = Principal("guest", frozenset({"guest"}))
+    assert Archive(archive.root, archive.settings, guest, rules, shared=shared).search().count() == 0
+
+
+def test_dashboards_learn_of_tags(archive: Archive, series: list[str]) -> None:
+    for act in (archive.organise.tag, archive.organise.untag):
+        before = archive.change()
+        act(series[0], "good")
+        assert archive.change() > before
+        row = archive.find(series[0])
+        assert {("series", row["key"], False), ("study", row["study_key"], False)} <= archive._index.changes_since(
+            before
+        )
+
+
+def test_what_a_kill_kept_from_the_index_is_told_at_the_next_import(
+    archive: Archive, series: list[str], tmp_path: Path
+) -> None:
+    archive.organise.tag(series[:2], "good")
+    (mark, *_) = archive._records.marks("tag")
+    archive._records.mark([replace(mark, name="late")])
+    archive._records.unmark("tag", "good")
+    assert archive.search(Tags="good").count() == 2
+    archive.ingest(put(tmp_path / "again"), build=False)
+    assert archive.search().facets("Tags") == {"Tags": [(None, 2), ("late", 1)]}
+
+
+def test_tags_wait_for_what_comes_again(archive: Archive, series: list[str], tmp_path: Path) -> None:
+    archive.organise.tag(series[0], "good")
+    archive.organise.collect("mine", series[:1])
+    archive.remove(series[0])
+    archive.empty_trash()
+    assert archive.search(Tags="good").count() == 0
+    archive.ingest(tmp_path / "in0", build=False)
+    assert archive.find(series[0])["Tags"] == "good"
+    assert archive.find(series[0])["Collection"] == "mine"
 
 
 def test_a_rule_is_asked_anew(archive: Archive, series: list[str], tmp_path: Path) -> None:

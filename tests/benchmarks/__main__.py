@@ -20,6 +20,7 @@ NAMES = {
     "slices": "slicing",
     "viewer": "viewing",
     "scale": "scaling",
+    "catalog": "cataloguing",
 }
 
 

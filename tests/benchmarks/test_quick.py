@@ -12,8 +12,9 @@ from tests.benchmarks.__main__ import NAMES
 from tests.benchmarks.measure import Row, Scale, descendants, high_water, rates, table, times
 
 TINY = Scale(tiny=True, rounds=1)
-LINES = {"import": 5, "headers": 5, "build": 5, "decode": 3, "memory": 2, "slices": 6, "viewer": 3, "scale": 6}
-SLOW = ("import", "headers", "build", "decode", "memory", "viewer", "scale")
+LINES = {"import": 5, "headers": 5, "build": 5, "decode": 3, "memory": 2, "slices": 6, "viewer": 3}
+LINES |= {"scale": 6, "catalog": 8}
+SLOW = ("import", "headers", "build", "decode", "memory", "viewer", "scale", "catalog")
 MARKS = {name: [pytest.mark.slow] + [pytest.mark.browser] * (name == "viewer") for name in SLOW}
 
 

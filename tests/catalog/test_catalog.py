@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +21,7 @@ from pacs_panel.settings import Settings
 from pacs_panel.testing import PhantomSeries, ct_phantom, mr_oblique, write
 
 CATALOGS = Path(__file__).parents[2] / "catalogs"
-NAMES = ["studies", "series", "volume"]
-OURS = [*NAMES, "cohorts", "cohort"]
+NAMES = ["studies", "series", "volume", "cohorts", "cohort"]
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,27 @@ def test_tables_take_search_keywords(archive: Archive, ct: PhantomSeries) -> Non
         catalog["series"](Modallity="CT").read()
 
 
+def test_a_table_reads_no_more_than_it_is_asked_for(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = open_catalog(archive)
+    everything = catalog["series"].read()
+    wanted = ["Modality", "key", "StudyInstanceUID", "SliceThickness", "NumberOfSeriesRelatedInstances"]
+    with monkeypatch.context() as patch:
+        patch.setattr("pacs_panel.index.search.Search.rows", None)  # no whole row
+        patch.setattr("pacs_panel.index.search.Search.to_frame", None)
+        table = catalog["series"](columns=wanted).read()
+        assert list(catalog["series"](Modality="MR", columns=["Modality"]).read()["Modality"]) == ["MR"]
+    assert list(table.columns) == wanted
+    both = [each.astype({"Modality": "str"}).sort_values("key") for each in (table, everything[wanted])]
+    assert both[0].to_numpy(object).tolist() == both[1].to_numpy(object).tolist()
+    first = catalog["series"](limit=1, order=[("Modality", "desc")], columns=["Modality"]).read()
+    assert first.to_dict("list") == {"Modality": ["MR"]}
+    assert len(catalog["series"](limit=1).read()) == 1
+    assert list(catalog["series"](limit=9, Modality="XX", columns=["Rows"]).read().columns) == ["Rows"]
+    for asked in ({"columns": ["Modallity"]}, {"columns": "Modality"}, {"columns": ["Rows"], "limit": 1}, {"limit": 0}):
+        with pytest.raises(BadQuery):
+            catalog["series"](**asked).read()
+
+
 def test_a_volume_by_parameter_and_by_uid(archive: Archive, ct: PhantomSeries) -> None:
     catalog = open_catalog(archive)
     assert ct.truth
@@ -84,7 +105,7 @@ def test_an_entry_tells_what_it_is(archive: Archive, ct: PhantomSeries) -> None:
 def test_listing_gives_names_and_no_series(archive: Archive, ct: PhantomSeries) -> None:
     """`list` shows aliases only, and series are found without being listed."""
     catalog = open_catalog(archive)
-    assert list(catalog) == list(catalog.entries) == OURS
+    assert list(catalog) == list(catalog.entries) == NAMES
     assert len(catalog) == 5
     assert ct.series_uid in catalog
     assert str(archive.find(ct.series_uid)["key"]) in catalog
@@ -132,6 +153,14 @@ def test_cohorts_are_entries(folder: Path, ct: PhantomSeries, tmp_path: Path) ->
     assert list(again["cohort"](cohort="lung (CT)").read()["SeriesInstanceUID"]) == [ct.series_uid]
 
 
+def test_it_travels_by_address(folder: Path, archive: Archive, ct: PhantomSeries) -> None:
+    again = pickle.loads(pickle.dumps(open_catalog(folder)))
+    assert again[ct.series_uid].read().image.shape == (16, 48, 64)
+    assert list(again) == NAMES
+    with pytest.raises(TypeError):
+        pickle.dumps(open_catalog(archive))
+
+
 def test_by_address(folder: Path, ct: PhantomSeries, tmp_path: Path) -> None:
     for address in (folder, str(folder), folder.as_uri()):
         assert open_catalog(address)[ct.series_uid].read().image.shape == (16, 48, 64)
@@ -143,7 +172,7 @@ def test_by_address(folder: Path, ct: PhantomSeries, tmp_path: Path) -> None:
 def test_written_to_a_file_it_opens_by_address(archive: Archive, ct: PhantomSeries, tmp_path: Path) -> None:
     open_catalog(archive).to_yaml_file(str(tmp_path / "ours.yml"))
     catalog = intake.from_yaml_file(str(tmp_path / "ours.yml"))
-    assert sorted(catalog) == sorted(OURS)
+    assert sorted(catalog) == sorted(NAMES)
     assert catalog["volume"](series_uid=ct.series_uid).read().image.shape == (16, 48, 64)
 
 
@@ -158,6 +187,9 @@ def test_the_files_open_an_archive_by_parameter(name: str, folder: Path, ct: Pha
     assert len(ours["series"](Modality="MR").read()) == 1
     assert len(ours["studies"].read()) >= 1
     assert ours["volume"](series_uid=ct.series_uid, level=0).read().image.shape == (16, 48, 64)
+    assert ours["cohorts"].read().empty
+    with pytest.raises(NotFound):
+        ours["cohort"](cohort="lung").read()
     assert ours["by_uid"][ct.series_uid].read().pacs.passport.verdict == "regular"
 
 
@@ -187,3 +219,4 @@ def test_no_parameter_takes_a_keyword_away(name: str) -> None:
     catalog = intake.from_yaml_file(str(CATALOGS / name))
     names = {*catalog.user_parameters, *(p for entry in catalog.entries.values() for p in entry.user_parameters)}
     assert not names & {*BY_KEYWORD, "text", "order", "level", "data", "url", "series_uid", "stack"}
+    assert not {"columns", "limit", "cohort", "objects", "order", "text"} & set(BY_KEYWORD)

@@ -42,6 +42,34 @@ def test_a_date_is_believed_unless_instance_numbers_say_otherwise(numbers: list[
     assert stack.passport.dimensions[0].values == (0.0, 86396.0, 86398.0)
 
 
+def undated(times: list[str], numbers: list[float | None]) -> list[ImageHeader]:
+    headers = stuck(times, numbers)
+    return [replace(one, order={k: v for k, v in one.order.items() if k != "AcquisitionDate"}) for one in headers]
+
+
+@pytest.mark.parametrize(
+    ("times", "numbers", "values", "words"),
+    [
+        (["235957", "235959", "000001.5"], [1.0, 2.0, 3.0], (0.0, 2.0, 4.5), "taken to pass midnight"),
+        (["235957", "235959", "000001.5"], [None, None, None], (0.0, 2.0, 4.5), "taken to pass midnight"),
+        (["010000", "120000", "230000"], [1.0, 2.0, 3.0], (0.0, 39_600.0, 79_200.0), "of one day"),
+        (["100000", "110000", "120000"], [1.0, 2.0, 3.0], (0.0, 3600.0, 7200.0), ""),
+    ],
+)
+def test_what_is_taken_for_granted_of_undated_times_is_said(
+    times: list[str], numbers: list[float | None], values: tuple[float, ...], words: str
+) -> None:
+    (stack,) = stacks(undated(times, numbers))
+    assert stack.passport.dimensions[0].values == values
+    assert ("without a date" in stack.passport.reason) is bool(words)
+    assert words in stack.passport.reason
+
+
+def test_a_stuck_date_is_said() -> None:
+    (stack,) = stacks(stuck(["235957", "235959", "000001.5"], [1.0, 2.0, 3.0]))
+    assert "all state one date" in stack.passport.reason
+
+
 def test_a_long_day_is_one_day() -> None:
     dimension = only_dimension(stuck(["010000", "120000", "230000"], [1.0, 2.0, 3.0]))
     assert dimension.values == (0.0, 39_600.0, 79_200.0)

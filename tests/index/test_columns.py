@@ -20,6 +20,7 @@ from pacs_panel.errors import BadQuery
 from pacs_panel.index import columns_file, columns_follow
 from pacs_panel.index.columns import HELD
 from pacs_panel.index.criteria import Criteria, criteria
+from pacs_panel.index.labels import Label, give
 from pacs_panel.index.purge import in_series, purge
 from pacs_panel.index.search import Search
 from pacs_panel.index.store import Index
@@ -27,13 +28,17 @@ from tests.index.made import arrival
 from tests.index.test_search import asked_values, rows_for
 
 UPPER: tuple[Level, ...] = LEVELS[:3]
-KEYWORDS = ("Modality", "SeriesDescription", "ConvolutionKernel", "StudyDate", "PatientSize", "PatientID", "ImageType")
+KEYWORDS = (
+    *("Modality", "SeriesDescription", "ConvolutionKernel", "StudyDate", "PatientSize", "PatientID", "ImageType"),
+    *("PatientAge", "Tags", "Collection", "Objects"),
+)
 ORDERS: list[tuple[Level, Sequence[tuple[str, str]]]] = [
     ("series", []),
     ("series", [("SeriesDescription", "desc"), ("StudyDate", "asc")]),
     ("series", [("SliceThickness", "asc"), ("received", "desc"), ("PatientID", "desc")]),
     ("series", [("received", "asc")]),
     ("series", [("PatientName", "asc")]),
+    ("series", [("PatientAge", "desc"), ("Tags", "asc")]),
     ("study", [("StudyDescription", "desc"), ("PatientID", "asc")]),
     ("study", [("StudyDate", "desc")]),
     ("patient", [("PatientID", "asc")]),
@@ -58,20 +63,31 @@ def fill(index: Index, studies: range, seed: int) -> None:
     )
 
 
+def label(index: Index) -> None:
+    """Tags and lists for some."""
+    dice = random.Random(4)
+    for level in UPPER:
+        keys = [str(row["key"]) for row in index.search(level).rows()]
+        for name in ("good", "GOOD", "Bad", "Größe"):
+            give(index.database, [Label(level, "tag", key, name) for key in dice.sample(keys, len(keys) // 3)])
+    give(index.database, [Label("series", "collection", key, "a") for key in dice.sample(keys, len(keys) // 2)])
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
     with Index(tmp_path_factory.mktemp("columns") / "index.sqlite") as index:
         fill(index, range(50), 3)
         index.search().facets("Modality")
+        label(index)
         yield index
 
 
 def assert_same(found: Search, *keywords: str) -> None:
     """What memory says is what SQL says."""
-    other = replace(found, columns=None)
+    other = replace(found, memory=None)
     assert found.facets(*keywords) == other.facets(*keywords)
-    assert found.columns is not None
-    assert found.columns.ready
+    assert found.memory is not None
+    assert found.memory.ready
     assert found.count() == other.count()
     assert list(found.rows(7)) == list(other.rows(7))
 
@@ -83,16 +99,28 @@ def assert_same(found: Search, *keywords: str) -> None:
     image=st.sampled_from([None, None, "DERIVED"]),
     scope=st.sampled_from([None, (), ("A",), ("A", "B")]),
     limit=st.sampled_from([2, 100]),
+    matching=st.sampled_from(["any", "all"]),
+    tags=st.sampled_from([None, None, "good", "*o*", ["bad", None]]),
 )
 def test_memory_and_sql_agree(
-    many: Index, level: Level, asked: dict, image: str | None, scope: tuple | None, limit: int
+    many: Index,
+    level: Level,
+    asked: dict,
+    image: str | None,
+    scope: tuple | None,
+    limit: int,
+    matching: str,
+    tags: object,
 ) -> None:
     scopes = None if scope is None else [criteria(level, Collection=name) for name in scope]
-    found = many.search(level, criteria(level, ImageType=image, **asked), scope=scopes)
-    other = replace(found, columns=None)
+    how = {"matching": matching} if level != "series" else {}
+    found = many.search(level, criteria(level, ImageType=image, Tags=tags, **how, **asked), scope=scopes)
+    other = replace(found, memory=None)
     assert found.facets(*KEYWORDS, limit=limit) == other.facets(*KEYWORDS, limit=limit)
     assert found.count() == other.count()
     assert found.page(5) == other.page(5)
+    for keyword in ("PatientAge", "StudyDate", "PatientSize"):
+        assert found.ranges(keyword, 3) == other.ranges(keyword, 3)
 
 
 @pytest.mark.parametrize("level", UPPER)

@@ -6,7 +6,8 @@ import pickle
 import pytest
 
 from pacs_panel.errors import BadQuery
-from pacs_panel.index.criteria import criteria, matches
+from pacs_panel.index.criteria import criteria
+from pacs_panel.index.matching import matches
 
 ROW = {
     "PatientID": "LIDC-0001",

@@ -13,35 +13,16 @@ from sqlalchemy import event
 
 from pacs_panel.attributes import BY_KEYWORD, Level
 from pacs_panel.errors import BadQuery
-from pacs_panel.index.criteria import Criteria, criteria, matches
+from pacs_panel.index.criteria import Criteria, criteria
+from pacs_panel.index.matching import matches
 from pacs_panel.index.store import Index
 from tests.index.made import arrival
 
 # Pieces of which both the rows and the questions are made: cases, marks that mean something to SQL, DICOM or JSON.
 PIECES = [
-    "a",
-    "A",
-    "ä",
-    "Ä",
-    "A\u0308",
-    "ß",
-    "SS",
-    "İ",
-    "ı",
-    "山田",
-    "%",
-    "_",
-    "/",
-    "'",
-    '"',
-    "[",
-    "^",
-    " ",
-    "1",
-    "-",
-    "{",
-    "k",
-    "\u212a",
+    *("a", "A", "ä", "Ä", "A\u0308", "ß", "SS", "İ"),
+    *("ı", "山田", "%", "_", "/", "'", '"', "["),
+    *("^", " ", "1", "-", "{", "k", "\u212a"),
 ]
 ASKED = [*PIECES, "*", "?", "*"]
 DATES = ["", "20250101", "20250102", "2025", "20241231", "unknown", "19991231"]
@@ -49,6 +30,7 @@ TIMES = ["", "12", "1200", "120000.5", "115959", "1201", "000000"]
 TEXTS = ("SeriesDescription", "Modality", "StationName", "PatientID", "StudyDescription", "AccessionNumber")
 NAMED = ("PatientName", "ReferringPhysicianName")
 SEVERAL = ("ConvolutionKernel", "ScanningSequence")
+AGES = ["", "045Y", "006M", "012M", "001Y", "12m", "003W", "200D", "unknown", "Y"]
 NUMBERS = ("SliceThickness", "SeriesNumber", "PatientSize")
 
 
@@ -62,6 +44,7 @@ def rows_for(dice: random.Random) -> dict[str, object]:
         **{keyword: "\\".join(text() for _ in range(dice.randint(1, 3))) for keyword in SEVERAL},
         **{keyword: dice.choice(["", 0, 1, 2.5, -1, "3.0", "x"]) for keyword in NUMBERS},
         **{keyword: dice.choice(DATES) for keyword in ("StudyDate", "SeriesDate")},
+        "PatientAge": dice.choice(AGES),
         **{keyword: dice.choice(TIMES) for keyword in ("StudyTime", "SeriesTime")},
     }
 
@@ -97,6 +80,7 @@ def asked_values() -> st.SearchStrategy[tuple[str, object]]:
     day = st.sampled_from(["20250101", "2025", "202501", "20250101-", "-20250102", "2024-2025", "20250101-20250101"])
     moment = st.sampled_from(["12", "1200", "120000-1201", "-1159", "12-", "115959-120000"])
     missing = st.sampled_from(['""', "", None])
+    age = st.sampled_from(["045Y", "006M", "1Y", "1", 45, "0-1", "6M-", "-012M", "003W-045Y"])
     return st.one_of(
         st.tuples(
             st.sampled_from(TEXTS + SEVERAL), st.one_of(text, missing, st.lists(st.one_of(text, st.none()), max_size=3))
@@ -107,6 +91,7 @@ def asked_values() -> st.SearchStrategy[tuple[str, object]]:
         ),
         st.tuples(st.sampled_from(["StudyDate", "SeriesDate"]), st.one_of(day, missing, st.lists(day, max_size=2))),
         st.tuples(st.sampled_from(["StudyTime", "SeriesTime"]), st.one_of(moment, missing)),
+        st.tuples(st.just("PatientAge"), st.one_of(age, missing, st.tuples(end, end), st.lists(age, max_size=2))),
         st.tuples(st.just("text"), text),
     )
 

@@ -37,6 +37,18 @@ WRONG: dict[str, tuple[tuple[str, ...], ...]] = {
         ("float(round_one.image.mean())", "float(round_one.image.where(round_one.mask).mean())", "-1024", "np.nan"),
         ("13", "-12", "us", "[12]"),
     ),
+    "05_cohorts_and_charts": (
+        ("2", "4", "None", "False", "[0, 0]"),
+        ("len(change.added)", "168", "change.added", "316"),
+        (
+            "joined.frame.query(\"arm == 'B'\")['series_key']",
+            "joined.frame.query(\"arm == 'A'\")['SeriesInstanceUID']",
+            "joined.frame['series_key']",
+            "6",
+            "[]",
+        ),
+        ("53.3", "-0.533", "0", "np.nan", "visits"),
+    ),
 }
 TRUTH = {
     "02_geometry": """
@@ -59,6 +71,19 @@ print(json.dumps({
     "colours": bool((np.moveaxis(cine.image.values, 0, -1) == us.truth.stored).all()),
     "activity": float(abs(activity.image.values - pet.truth.physical()).max()),
     "padding": int(round_one.mask.sum()) == 4 * int((np.hypot(row, column) > 64).sum()),
+}))
+archive.close()
+""",
+    "05_cohorts_and_charts": """
+import json
+true = {day: [4 / 3 * np.pi * radius[p] ** 3 / 1000 for p in PATIENTS[:5]]
+        for day, radius in (("20240110", BEFORE), ("20240710", AFTER))}
+print(json.dumps({
+    "ml": float(abs(visits[list(true)].to_numpy() / np.array(list(true.values())).T - 1).max()),
+    "cohorts": [facts.name for facts in archive.cohorts()],
+    "same": treated.hash == both.only(joined.frame.query("arm == 'A'")["series_key"]).hash,
+    "charts": sorted(overview.board.cards),
+    "clean": checked.clean,
 }))
 archive.close()
 """,
@@ -117,6 +142,11 @@ def test_lesson(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert told == {"affine": True, "made": ["resampled", "deskewed", "reoriented", "resampled"]}
         said = "".join(texts(cell) for cell in book.cells if cell.cell_type == "code")
         assert said.count("same values True, same place True") == 3
+    elif name == "05_cohorts_and_charts":
+        assert told.pop("ml") < 0.05
+        assert {"Modality", "StudyDate", "SliceThickness", "Manufacturer"} <= set(told.pop("charts"))
+        kept = ["trial, start", "trial, both visits", "trial, arm A"]
+        assert told == {"cohorts": kept, "same": True, "clean": True}
     else:
         assert told.pop("off") < 1
         assert told.pop("noise") < 0.5

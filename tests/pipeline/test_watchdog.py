@@ -101,3 +101,26 @@ def test_signs_of_life_in_quick_succession_are_one(
             file.seek(0)
             file.read()
         assert clock == [1e9]
+
+
+def test_a_file_that_is_closed_late_starts_no_clock(tmp_path: Path, clock: list[Any]) -> None:
+    with Watch(lambda _: io.BytesIO(b"1234"), 7, tmp_path / "note") as opener:
+        one, other = opener(HERE), opener(HERE)
+    del clock[:]
+    assert one.read(2) == b"12"
+    one.close()
+    other.close()
+    assert clock == []
+
+
+def test_a_file_that_cannot_be_closed_is_watched_no_more(tmp_path: Path, clock: list[Any]) -> None:
+    class Broken(io.BytesIO):
+        def close(self) -> None:
+            super().close()
+            raise OSError("gone")
+
+    with Watch(lambda _: Broken(b"1234"), 7, tmp_path / "note") as opener:
+        file = opener(HERE)
+        with pytest.raises(OSError, match="gone"):
+            file.close()
+        assert clock[-1] is None

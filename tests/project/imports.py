@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -37,9 +38,15 @@ def read_sources(root: Path = ROOT) -> dict[str, str]:
     return {module_name(path, root): path.read_text("utf-8") for path in sorted((root / PACKAGE).rglob("*.py"))}
 
 
+@lru_cache(maxsize=2048)
+def tree(source: str) -> ast.Module:
+    """A source, parsed once for all rules."""
+    return ast.parse(source)
+
+
 def read_imports(sources: Mapping[str, str]) -> list[Import]:
     """All imports of all modules. ``from package import name`` targets ``package.name`` where that is a module."""
-    return [found for module, source in sources.items() for found in _walk(module, ast.parse(source), sources)]
+    return [found for module, source in sources.items() for found in _walk(module, tree(source), sources)]
 
 
 def _walk(
@@ -57,7 +64,7 @@ def _walk(
     elif isinstance(node, ast.Call) and _is_import_call(node):
         yield Import(module, str(node.args[0].value), node.lineno, lazy, typing)  # type: ignore[attr-defined]
     inside = lazy or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
         for child in node.body:
             yield from _walk(module, child, modules, inside, True)
         for child in node.orelse:
@@ -68,7 +75,7 @@ def _walk(
 
 
 def _is_import_call(node: ast.Call) -> bool:
-    name = ast.unparse(node.func).rpartition(".")[2]
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     return (
         name in ("import_module", "__import__")
         and bool(node.args)

@@ -18,7 +18,7 @@ DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
 PROGRAM = "pacs-panel"
 
 # These serve until they are stopped, so of their examples only the arguments are checked here.
-SERVING = {"serve", "demo"}
+SERVING = {"serve", "demo", "receive"}
 
 # Folders in which somebody's own files lie.
 MACHINE_PATH = re.compile(r"(?:(?<![\w./-])|(?<=://))/(?:home|root|work|Users|mnt|workspace)/[\w.-]+")
@@ -72,6 +72,17 @@ def test_readme_examples_run(run_command):
         else:
             for line, command in block.commands():
                 run_console(command, f"README.md, line {line}", run_command)
+
+
+def test_settings_that_documents_show_are_read(tmp_path):
+    from pacs_panel.settings import Settings
+
+    found = [block for name in DOCUMENTS for block in blocks(read(name)) if block.language == "toml"]
+    assert found
+    for block in found:
+        file = tmp_path / "settings.toml"
+        file.write_text(block.code, "utf-8")
+        assert Settings.load(file, {}) != Settings()
 
 
 def run_python(block: Block, namespace: dict[str, object]) -> None:

@@ -21,7 +21,7 @@ FILES = ("requirements/run.txt", "requirements/dev.txt")
 
 # Asked for, though no module of ours imports them.
 INDIRECT = {
-    "holoviews": "what notebooks plot with",
+    "aiohttp": "intake reads a published catalog over http with it",
     "websockets": "uvicorn serves websockets with it",
     "zarr": "what xarray and everybody else opens our volumes with; our own code writes and reads the shards itself",
 }

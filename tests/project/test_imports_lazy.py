@@ -70,7 +70,7 @@ def test_the_package_imports_nothing_else() -> None:
 def test_help_imports_no_library_and_no_archive() -> None:
     modules = loaded(HELP)
     own = {name for name in ours(modules) if not name.startswith("pacs_panel.cli")}
-    assert own == {"pacs_panel", "pacs_panel.errors", "pacs_panel.settings"}
+    assert own == {"pacs_panel", "pacs_panel.errors", "pacs_panel.peer", "pacs_panel.settings"}
     assert libraries(modules) == {"pacs_panel"}
 
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from pacs_panel.errors import ArchiveError, BadQuery, NotFound
+from pacs_panel.model import Correction
 from pacs_panel.records import schema
 from pacs_panel.records.store import Records
 from pacs_panel.records.values import Mark, Reference, Rewrite, Saved, Session, Trashed
@@ -138,6 +139,22 @@ def test_records_of_every_earlier_version_are_brought_up(tmp_path: Path) -> None
         connection.close()
         records = Records(path)
         assert (records.meta("archive"), records.marks("tag"), records.saved("search")) == ("a1", [], {})
+        assert records.corrections() == []
+
+
+def test_corrections(records: Records) -> None:
+    one = Correction(0, "set", "patient", ("k",), values={"PatientID": "P2", "PatientSex": None}, at=5, by="local")
+    two = Correction(0, "merge", "patient", ("k", "l"), "m", reason="é", at=4, by="ann")
+    assert [records.correct(each) for each in (one, two)] == [1, 2]
+    first, second = replace(one, number=1), replace(two, number=2)
+    assert Records(records.path).corrections() == [first, second]
+    records.undo(2, 9, "bob")
+    with pytest.raises(NotFound):
+        records.undo(2, 9, "bob")
+    assert records.corrections() == [first]
+    assert records.corrections(undone=True) == [first, replace(second, undone=9, undone_by="bob")]
+    assert records.correct(two) == 3
+    assert Correction.from_json(first.to_json()) == first
 
 
 def test_migrations_lead_to_the_tables(records: Records) -> None:

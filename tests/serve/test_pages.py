@@ -12,6 +12,7 @@ import pytest
 
 from pacs_panel.testing import Study, Subject, cr, write
 from tests.browser_fixtures import run
+from tests.view.accessible import LIGHT_AND_DARK, accessible, in_theme
 from tests.view.reading import painted
 
 pytestmark = pytest.mark.browser
@@ -60,17 +61,149 @@ def middle(page: Any, plane: str) -> tuple[float, float]:
 
 def test_enter_opens_the_row_that_has_the_focus(page, address):
     open_browse(page, address, "?Modality=MR")
-    page.locator("tr[data-key] a").focus()
+    page.locator("tr[data-key] a.opens").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/view?series=*")
     page.wait_for_selector('canvas[data-level="0"][data-painted]', state="attached")
 
 
-def test_names_never_stand_in_an_address(page, address):
+def test_names_never_stand_in_an_address_yet_come_back(page, address, browser_context):
     open_browse(page, address)
-    page.locator("input[type=search]").fill("PP-0001")
+    page.locator("input.search").fill("PP-0001")
     page.wait_for_selector(".chip >> text=PP-0001")
+    page.wait_for_url("**/browse?words=*")
+    assert "PP" not in page.url
+    page.reload()
+    page.wait_for_selector(".chip >> text=PP-0001")
+    assert page.locator("input.search").input_value() == "PP-0001"
+    page.go_back()
+    page.wait_for_selector(".chip", state="detached")
     assert page.url == f"{address}/browse"
+    page.go_forward()
+    page.wait_for_selector(".chip >> text=PP-0001")
+    other = browser_context.new_page()
+    other.goto(page.url)
+    other.wait_for_selector(".notice >> text=not part of an address")
+    other.wait_for_selector("tr[data-key]")
+    other.close()
+
+
+def test_back_and_forward_go_from_change_to_change(page, address):
+    open_browse(page, address)
+    page.locator('[data-facet="Modality"] label', has_text="CT").click()
+    page.wait_for_url("**/browse?Modality=CT")
+    page.locator("th >> text=Patient").click()
+    page.wait_for_url("**/browse?Modality=CT&order=PatientName-asc")
+    page.get_by_role("button", name="Studies").click()
+    page.wait_for_url("**/browse?Modality=CT&level=study&order=PatientName-asc")
+    page.wait_for_selector('tr[data-level="study"]')
+    page.go_back()
+    page.wait_for_selector('tr[data-level="series"]')
+    page.go_back()
+    page.wait_for_selector('th.date[aria-sort="descending"]')
+    page.go_back()
+    page.wait_for_selector(".chip", state="detached")
+    page.go_forward()
+    page.wait_for_selector(".chip >> text=CT")
+    assert page.locator('[data-facet="Modality"] label', has_text="CT").locator("input").is_checked()
+
+
+def test_the_keyboard_does_it_all(page, address):
+    open_browse(page, address)
+    page.keyboard.press("/")
+    page.keyboard.type("phantom")
+    page.wait_for_selector(".chip >> text=phantom")
+    page.keyboard.press("Escape")
+    rows = page.locator("tr[data-key]")
+    page.wait_for_function("n => document.activeElement !== document.body", arg=0)
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("Shift+X")
+    assert rows.locator("nth=1").get_attribute("class") == "picked"
+    page.wait_for_selector(".acts >> text=2 series selected")
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog[open] >> text=next row")
+    page.keyboard.press("Escape")
+    page.keyboard.press("k")
+    opened = rows.first.get_attribute("data-key")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/view?series={opened}&stack=0")
+    page.go_back()
+    page.wait_for_selector(".acts >> text=2 series selected")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".acts >> text=selected", state="detached")
+
+
+def test_picked_series_are_tagged_and_downloaded(page, address):
+    open_browse(page, address)
+    page.locator("tr[data-key] input.pick").first.click()
+    page.get_by_role("button", name="Select all").click()
+    page.wait_for_selector(".acts >> text=/All \\d+ series selected/")
+    page.get_by_role("button", name="Tag…").click()
+    page.keyboard.type("seen")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".said >> text=tagged “seen”")
+    page.get_by_role("button", name="Tag…").click()
+    page.keyboard.type("a*b")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog .failure >> text=A name is")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Download…").click()
+    way = page.locator("a.way", has_text="Table, CSV").get_attribute("href")
+    answer = page.request.get(f"{address}/{way}")
+    assert answer.ok
+    assert len(answer.text().splitlines()) > page.locator("tr[data-key]").count()
+
+
+def test_studies_unfold_to_their_series(page, address):
+    open_browse(page, address, "?level=study")
+    page.locator(".unfold").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("tr.inner[data-key]")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/view?series=*")
+
+
+def test_columns_are_chosen_and_remembered(page, address):
+    open_browse(page, address)
+    page.get_by_role("button", name="Columns").click()
+    page.locator(".menu label", has_text="Thickness").click()
+    page.wait_for_selector("th >> text=Thickness")
+    page.wait_for_url("**/browse?columns=*SliceThickness")
+    page.goto(f"{address}/browse")
+    page.wait_for_selector("th >> text=Thickness")
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_role("button", name="Usual columns").click()
+    page.wait_for_selector("th >> text=Thickness", state="detached")
+
+
+def test_a_stretch_of_a_histogram_is_a_range(page, address):
+    open_browse(page, address)
+    page.locator('[data-facet="StudyDate"] .bars i').last.click()
+    page.wait_for_selector(".chip >> text=from")
+    assert "since=" in page.url
+
+
+@pytest.mark.parametrize("theme", LIGHT_AND_DARK)
+def test_everybody_can_use_it(page, address, theme):
+    in_theme(page, address, theme)
+    open_browse(page, address, "?Modality=CT")
+    page.locator("[data-facet]").evaluate_all("all => all.forEach(one => (one.open = true))")
+    page.locator("tr[data-key] input.pick").first.click()
+    accessible(page)
+    page.get_by_role("button", name="Columns").click()
+    accessible(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Tag…").click()
+    accessible(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Studies").click()
+    page.locator(".unfold").first.click()
+    page.wait_for_selector("tr.inner[data-key]")
+    accessible(page)
+    open_browse(page, address, "?Modality=XX")
+    accessible(page)
 
 
 def test_hostile_text_is_text(page, address):
@@ -78,7 +211,7 @@ def test_hostile_text_is_text(page, address):
     row = page.locator("tr[data-key]", has_text="<script>alert(1)</script>, <b>Bold</b>")
     assert "<img src=x onerror=alert(2)>" in row.inner_text()
     assert row.locator("script, b, i, td:not(.image) img").count() == 0
-    row.locator("a").click()
+    row.locator("a.opens").click()
     page.wait_for_selector(".details >> text=<script>alert(1)</script>")
     assert page.locator(".details >> css=script, .details >> css=dd img").count() == 0
 
@@ -86,7 +219,7 @@ def test_hostile_text_is_text(page, address):
 def test_a_segmentation_leads_to_its_images_and_they_lead_back(page, address):
     open_browse(page, address, "?Modality=SEG")
     page.wait_for_selector('.badge[data-state="overlay"] >> text=segmentation')
-    page.locator("tr[data-key] a").click()
+    page.locator("tr[data-key] a.opens").click()
     page.wait_for_selector(".document td >> text=Sphere 1")
     page.wait_for_selector(".details >> text=SegmentSequence")
     page.locator(".document section", has_text="Shown on").locator("a").click()

@@ -57,75 +57,141 @@ def test_every_kind_without_images_has_words():
     assert set(images.values()) == {"kept"}
 
 
-def test_an_address_brings_the_filters_back_but_holds_no_words():
-    there = BrowseState(text="Sample Amina", since="2024-01-01", until="2025-01-01")
-    there.toggle("Modality", "CT")
-    there.toggle("BodyPartExamined", None)
-    there.sort("PatientName")
-    address: dict[str, list[str]] = {}
-    for name, value in there.address():
-        address.setdefault(name, []).append(value)
-    assert "Amina" not in str(address)
-    back = BrowseState()
-    back.take(address)
-    assert back.criteria() == {k: v for k, v in there.criteria().items() if k != "text"}
-    assert back.order == ("PatientName", "asc")
-
-
-def test_addresses_that_make_no_sense_are_left():
-    state = BrowseState()
-    state.take({"since": ["yesterday"], "order": ["PatientID; drop-asc"], "Rows": ["3"], "until": []})
-    assert (state.criteria(), state.order) == ({}, ("StudyDate", "desc"))
-
-
 @pytest.fixture
 def browse(demo_archive: Any) -> Browse:
     return Browse(demo_archive)
 
 
+def rows(browse: Browse) -> list[dict[str, Any]]:
+    return browse.table.shown["rows"]
+
+
+def facets(browse: Browse) -> dict[str, dict[str, Any]]:
+    return {facet["keyword"]: facet for facet in browse.filters.shown["facets"]}
+
+
 def test_rows_come_first_and_counts_after(browse):
-    assert len(browse.table.shown["rows"]) == 25
-    assert "total" not in browse.table.shown
+    assert len(rows(browse)) == 25
+    assert browse.table.total is None
+    assert browse.filters.shown["counting"]
     browse.count()
-    assert browse.table.shown["total"] == browse.archive.search().count()
-    assert len(browse.table.shown["rows"]) == 25
-    facets = {facet["keyword"]: facet["values"] for facet in browse.filters.shown["facets"]}
+    assert browse.table.total == browse.archive.search().count()
+    assert len(rows(browse)) == 25
     counted = browse.archive.search().facets("Modality")["Modality"]
-    assert {value["value"]: value["count"] for value in facets["Modality"]} == dict(counted)
+    assert {value["value"]: value["count"] for value in facets(browse)["Modality"]["values"]} == dict(counted)
+    assert not browse.filters.shown["counting"]
+
+
+def test_counts_are_dropped_where_the_filters_changed_meanwhile(demo_archive):
+    waiting: list[Any] = []
+    browse = Browse(demo_archive, later=lambda steps, show: waiting.append((steps, show)))
+    browse.count()
+    browse.hear({"kind": "toggle", "keyword": "Modality", "value": "MR"})
+    (old, show), (new, _) = waiting
+    early = list(new())
+    late = list(old())
+    for found in late:
+        show(found)
+    assert browse.table.total == early[0]["total"]
+    browse.hear({"kind": "toggle", "keyword": "Modality", "value": "CT"})
+    assert len(list(zip(early, new(), strict=False))) > 1
+    for found in early:
+        show(found)
+    assert browse.table.total is None
+
+
+def test_counting_ends_where_the_filters_changed_meanwhile(demo_archive):
+    waiting: list[Any] = []
+    browse = Browse(demo_archive, later=lambda steps, _show: waiting.append(steps))
+    browse.count()
+    steps = iter(waiting[0]())
+    next(steps), next(steps)
+    browse.state.toggle("Modality", "MR")
+    assert list(steps) == []
 
 
 def test_a_message_narrows_and_another_takes_it_back(browse):
     browse.hear({"kind": "toggle", "keyword": "Modality", "value": "CT"})
-    assert {row["modality"] for row in browse.table.shown["rows"]} == {"CT"}
+    assert {row["cells"]["modality"] for row in rows(browse)} == {"CT"}
     assert browse.table.shown["chips"] == [{"name": "Modality", "value": "CT", "words": "CT"}]
+    assert [value["value"] for value in facets(browse)["Modality"]["values"] if value["chosen"]] == ["CT"]
     browse.hear({"kind": "drop", "name": "Modality", "value": "CT"})
-    assert browse.table.shown["total"] == browse.archive.search().count()
+    assert browse.table.total == browse.archive.search().count()
 
 
 def test_words_and_dates_narrow(browse):
     browse.hear({"kind": "set", "name": "text", "value": "amina"})
-    assert [row["id"] for row in browse.table.shown["rows"]] == ["PP-0006"]
+    assert [row["id"] for row in rows(browse)] == ["PP-0006"]
     browse.hear({"kind": "clear"})
-    browse.hear({"kind": "set", "name": "since", "value": "2025-06-01"})
-    assert {row["date"] for row in browse.table.shown["rows"]} == {"2025-06-11", "2025-08-22"}
+    browse.hear({"kind": "range", "keyword": "StudyDate", "low": "2025-06-01", "high": ""})
+    assert {row["cells"]["date"] for row in rows(browse)} == {"2025-06-11", "2025-08-22"}
+
+
+def test_a_range_of_numbers_narrows(browse):
+    browse.hear({"kind": "range", "keyword": "SliceThickness", "low": "2", "high": "4.5"})
+    found = list(browse.archive.search(SliceThickness=(2.0, 4.5)).rows())
+    assert found
+    assert browse.table.total == len(found)
+    assert facets(browse)["SliceThickness"]["ends"] == ["2", "4.5"]
+    browse.hear({"kind": "drop", "name": "SliceThickness"})
+    assert browse.state.ranges == {}
 
 
 def test_pages_go_there_and_back(browse):
-    first = [row["key"] for row in browse.table.shown["rows"]]
+    first = [row["key"] for row in rows(browse)]
     seen = list(first)
     while browse.table.shown["more"]:
         browse.hear({"kind": "page", "by": 1})
         assert browse.table.shown["first"] == len(seen) + 1
-        seen += [row["key"] for row in browse.table.shown["rows"]]
+        seen += [row["key"] for row in rows(browse)]
     assert sorted(seen) == sorted(str(row["key"]) for row in browse.archive.search().rows())
     for _ in browse.state.marks:
         browse.hear({"kind": "page", "by": -1})
-    assert [row["key"] for row in browse.table.shown["rows"]] == first
+    assert [row["key"] for row in rows(browse)] == first
+
+
+def test_a_page_of_an_old_address_may_be_gone(demo_archive):
+    state = BrowseState()
+    state.take({"after": ["nothing"]})
+    browse = Browse(demo_archive, state)
+    assert (browse.table.shown["first"], browse.table.shown["error"]) == (1, "")
+    assert len(rows(browse)) == 25
+
+
+def test_studies_unfold_to_the_series_that_match(browse):
+    browse.hear({"kind": "level", "level": "study"})
+    assert browse.table.total == browse.archive.search("study").count()
+    study = next(row for row in rows(browse) if int(row["cells"]["series"]) > 2)
+    browse.hear({"kind": "unfold", "key": study["key"]})
+    below = browse.table.below[study["key"]]
+    assert len(below["rows"]) == int(study["cells"]["series"])
+    modality = below["rows"][0]["modality"]
+    browse.hear({"kind": "toggle", "keyword": "Modality", "value": modality})
+    assert browse.table.below == {}
+    browse.hear({"kind": "unfold", "key": study["key"]})
+    assert {row["modality"] for row in browse.table.below[study["key"]]["rows"]} == {modality}
+
+
+def test_values_of_a_long_facet_are_looked_for(browse):
+    browse.hear({"kind": "seek", "keyword": "SeriesDescription", "words": "CHEST"})
+    found = browse.filters.sought
+    assert {value["words"] for value in found["values"]} >= {"Chest PA", "Chest 2 mm"}
+    assert all("chest" in value["words"].lower() for value in found["values"])
 
 
 def test_messages_that_make_no_sense_are_left(browse):
     before = browse.state.criteria(), browse.state.order
-    for message in ({}, {"kind": "toggle", "keyword": "Rows", "value": 1}, {"kind": "sort", "keyword": "x"}):
+    for message in (
+        {},
+        {"kind": "toggle", "keyword": "Rows", "value": 1},
+        {"kind": "sort", "keyword": "x"},
+        {"kind": "level", "level": "x"},
+        {"kind": "rows", "rows": 10**9},
+        {"kind": "columns", "columns": 3},
+        {"kind": "range", "keyword": "Modality", "low": 1, "high": []},
+        {"kind": "address", "query": None, "private": 3},
+        {"kind": "seek", "keyword": "PatientName", "words": "a"},
+    ):
         browse.hear(message)
     assert (browse.state.criteria(), browse.state.order) == before
 
@@ -137,6 +203,67 @@ def test_what_cannot_be_read_is_told(browse):
     browse.archive = SimpleNamespace(search=search)
     browse.refresh()
     assert browse.table.shown["error"] == "the archive is busy"
+    assert browse.filters.shown["failed"] == "the archive is busy"
+
+
+# -- addresses ---------------------------------------------------------------------------------------------------------
+
+
+def test_each_change_is_a_step_and_typing_is_one(browse):
+    steps: list[tuple[str, bool]] = []
+    browse.table.param.watch(lambda event: steps.append((event.new["query"], event.new["push"])), "place")
+    browse.hear({"kind": "toggle", "keyword": "Modality", "value": "CT"})
+    for text in ("s", "sa", "sample"):
+        browse.hear({"kind": "set", "name": "text", "value": text, "typing": True})
+    browse.hear({"kind": "sort", "keyword": "Modality"})
+    assert [push for _, push in steps] == [True, True, False, False, True]
+    assert steps[0][0] == "Modality=CT"
+    assert "sample" not in str(steps)
+
+
+def test_words_are_kept_by_the_tab_under_an_id(browse):
+    browse.hear({"kind": "set", "name": "text", "value": "amina"})
+    kept = browse.table.place
+    assert kept["private"] == {"text": "amina"}
+    assert kept["query"] == f"words={kept['name']}"
+    browse.hear({"kind": "clear"})
+    assert browse.table.place["query"] == ""
+    browse.hear({"kind": "address", "query": f"?{kept['query']}", "private": kept["private"]})
+    assert browse.state.text == "amina"
+    assert [row["id"] for row in rows(browse)] == ["PP-0006"]
+    assert browse.table.place["query"] == ""  # going back writes no address
+
+
+def test_a_page_waits_for_the_words_of_its_address(demo_archive):
+    browse = Browse(demo_archive, waiting=True)
+    browse.count()
+    assert browse.table.shown["waiting"]
+    assert "rows" not in browse.table.shown
+    browse.hear({"kind": "address", "query": "?words=abc", "private": {"text": "amina"}})
+    assert [row["id"] for row in rows(browse)] == ["PP-0006"]
+
+
+def test_columns_stand_in_the_address_without_a_step(browse):
+    browse.hear({"kind": "columns", "columns": ["patient", "SliceThickness", "nonsense"]})
+    assert browse.table.place["query"] == "columns=patient.SliceThickness"
+    assert not browse.table.place["push"]
+
+
+def test_a_selection_of_another_page_is_narrowed_further(demo_archive):
+    given = demo_archive.search(Modality="CT")
+    state = BrowseState(given="token")
+    browse = Browse(demo_archive, state, taken={"token": given}.get)
+    browse.count()
+    assert browse.table.total == given.count()
+    browse.hear({"kind": "toggle", "keyword": "BodyPartExamined", "value": "CHEST"})
+    assert browse.table.total == demo_archive.search(Modality="CT", BodyPartExamined="CHEST").count() > 0
+
+
+def test_a_selection_that_is_gone_is_explained(demo_archive):
+    browse = Browse(demo_archive, BrowseState(given="token"))
+    assert browse.table.shown["gone"] == "selection"
+    browse.hear({"kind": "clear"})
+    assert len(rows(browse)) == 25
 
 
 # -- view --------------------------------------------------------------------------------------------------------------

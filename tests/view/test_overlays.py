@@ -217,3 +217,22 @@ def test_what_cannot_be_had_is_told(page: Any, show: Show, transport: str, allow
     assert panel["x"] >= viewer["x"]
     assert panel["x"] + panel["width"] <= viewer["x"] + viewer["width"]
     assert all(pane.bounding_box()["height"] > 60 for pane in page.locator(".pane").all())
+
+
+def test_what_cannot_be_opened_is_listed_with_the_reason(page: Any, show: Show) -> None:
+    boxes = scene.box_overlays().arrays
+    matched = "refers to 6 of the 6 images"
+    why = Overlay("1.2", "s", "structures", "", layers=0, matched=matched, reason="it is cut short")
+    show(scene.ct(), overlays=ArrayOverlays({why: [], **boxes}))
+    drawn(page, "axial", 12)
+    card = page.locator(".card.without")
+    assert card.locator("input").is_disabled()
+    assert not card.locator("input").is_checked()
+    assert [part.strip() for part in card.locator("p").all_text_contents()] == [
+        "It is cut short.",
+        "Refers to 6 of the 6 images.",
+    ]
+    assert card.locator(".head").inner_text().split("\n") == ["Cannot be shown", "structure set"]
+    page.locator(".viewer").press("o")  # all away, and all back: it stays as it is
+    page.locator(".viewer").press("o")
+    assert card.locator("p").count() == 2

@@ -257,6 +257,17 @@ def test_a_scan_that_passes_midnight(tmp_path: Path, advanced: bool):
     assert backwards == pytest.approx(factor)
 
 
+def test_a_date_is_believed_where_the_series_began_before(tmp_path: Path):
+    made = [instance(image, {}) for image in SERIES.datasets]
+    for number, image in enumerate(made):
+        image.SeriesDate = image.AcquisitionDate = "20240131"
+        image.SeriesTime = "000050"
+        image.AcquisitionTime = "000100" if number < 3 else "235500"
+        image.RadiopharmaceuticalInformationSequence[0].RadiopharmaceuticalStartDateTime = "20240131000000"
+    facts = opened(tmp_path / "r", *made).attrs["pet"]
+    assert facts["AcquisitionDate"] == "20240131"
+
+
 def test_each_image_is_asked_once_and_what_cannot_be_read_is_passed_over():
     objects = Objects(SERIES.datasets)
     members = [(one, image_of(one)) for one in objects.kept] * 2

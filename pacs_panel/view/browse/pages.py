@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
 import panel as pn
 
-from pacs_panel.view.browse.browse import Browse
+from pacs_panel.view.browse.actions import HandOver
+from pacs_panel.view.browse.browse import Browse, Later, Show, Steps, at_once
 from pacs_panel.view.browse.series import SeriesPage
+from pacs_panel.view.browse.state import BrowseState
 from pacs_panel.view.page import Subscribe, follow, shell
+from pacs_panel.view.transfer.upload import Upload
+
+log = logging.getLogger(__name__)
 
 
-def browse_page(archive: Any, subscribe: Subscribe | None = None) -> Any:
+def browse_page(
+    archive: Any,
+    subscribe: Subscribe | None = None,
+    *,
+    hand_over: HandOver | None = None,
+    taken: Callable[[str], Any] = lambda _token: None,
+    pages: Collection[str] = (),
+) -> Any:
     """The Browse page. What it is narrowed by stands in its address, save for words and names.
 
     Parameters
@@ -21,13 +36,29 @@ def browse_page(archive: Any, subscribe: Subscribe | None = None) -> Any:
         As whoever opened the page may see it.
     subscribe : callable, optional
         Has a function called after each change of the archive; what it returns ends that.
+    hand_over, taken : callable, optional
+        Keep a search under a token, for downloads and other pages; and find one again, or ``None``.
+    pages : collection of str
+        Names of the pages that there are: what leads to others is left out.
     """
-    browse = Browse(archive)
-    browse.state.take(asked())
-    browse.state.param.watch(lambda *_: _write(browse.state.address()), ["since", "until", "chosen", "order"])
+    state, address = BrowseState(), asked()
+    state.take(address)
+    waiting = "words" in address
+    browse = Browse(archive, state, later=background(), hand_over=hand_over, taken=taken, pages=pages, waiting=waiting)
+    upload = Upload(sizing_mode="stretch_width", margin=0)
     pn.state.onload(browse.count)
+    pn.state.onload(
+        lambda: browse.later(lambda: [_collections(archive)], lambda names: upload.param.update(shown=names))
+    )
     follow(subscribe, browse.read, browse.put)
-    return shell("Browse – pacs_panel", [browse.table], [browse.filters])
+    above = [] if archive.read_only else [upload]
+    return shell("Browse – pacs_panel", [browse.table], [*above, browse.filters])
+
+
+def _collections(archive: Any) -> dict[str, Any]:
+    """Names that are proposed for what is sent here."""
+    counted = archive.search().facets("Collection")["Collection"]
+    return {"collections": [name for name, _ in counted if name]}
 
 
 def view_page(archive: Any, subscribe: Subscribe | None = None, base: str = "") -> Any:
@@ -45,6 +76,19 @@ def asked() -> dict[str, list[str]]:
     return {name: [v.decode("utf-8", "replace") for v in values] for name, values in pn.state.session_args.items()}
 
 
-def _write(pairs: list[tuple[str, str]]) -> None:
-    if pn.state.location is not None:
-        pn.state.location.search = f"?{urlencode(pairs)}" if pairs else ""
+def background() -> Later:
+    """Read in a thread of the session's own, and show in its page; without a session, at once."""
+    document = pn.state.curdoc
+    if document is None or document.session_context is None:
+        return at_once
+    reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="counts")
+    pn.state.on_session_destroyed(lambda _context: reader.shutdown(wait=False, cancel_futures=True))
+
+    def work(steps: Steps, show: Show) -> None:
+        try:
+            for found in steps():
+                document.add_next_tick_callback(partial(show, found))
+        except Exception:  # nobody waits for this thread's answer
+            log.exception("a page could not be filled")
+
+    return lambda steps, show: (reader.submit(work, steps, show), None)[1]

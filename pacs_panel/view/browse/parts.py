@@ -30,17 +30,32 @@ class Drawn(JSComponent):
 
 
 class Filters(Drawn):
-    """``text``, ``since``, ``until`` and ``facets``; says ``set`` (name, value), ``toggle`` (keyword, value)."""
+    """``facets``; says ``toggle`` (keyword, value), ``range`` (keyword, low, high), ``seek`` (keyword, words)."""
+
+    sought: dict[str, Any] = param.Dict(default={}, doc="Values that were looked for.")  # type: ignore[assignment]
 
     _esm = bundle("filters.js", SOURCES)
     _stylesheets = style("filters.css")
 
 
 class SeriesTable(Drawn):
-    """``rows``, ``total``, ``chips``, ``order``, paging; says ``sort``, ``page``, ``drop`` and ``clear``."""
+    """``rows``, ``heads``, ``chips``, ``order``, paging; says what its user does, as `Browse.hear` knows it."""
+
+    total = param.Integer(default=None, allow_None=True, doc="How many rows there are; none while they are counted.")
+    below: dict[str, Any] = param.Dict(default={}, doc="Series of unfolded studies, by key.")  # type: ignore[assignment]
+    answer: dict[str, Any] = param.Dict(default={}, doc="What came of the last action.")  # type: ignore[assignment]
+    place: dict[str, Any] = param.Dict(default={}, doc="What the address shall say.")  # type: ignore[assignment]
+    can: dict[str, Any] = param.Dict(default={}, doc="What there is to be done.")  # type: ignore[assignment]
 
     _esm = bundle("table.js", SOURCES)
-    _stylesheets = style("table.css")
+    _stylesheets = style("table.css", "rows.css", "menus.css")
+
+
+class Navigation(Drawn):
+    """``links`` to the pages that there are, in the dark bar."""
+
+    _esm = bundle("navigation.js", SOURCES)
+    _stylesheets = style("navigation.css")
 
 
 class Details(Drawn):

@@ -41,7 +41,7 @@ export class Bar {
     ];
     this.extras = meta.dimensions.map((dimension, which) => new Extra(viewer, dimension, which));
     this.el = make(
-      "header",
+      "div",
       { class: "bar" },
       make("div", { class: "title" }, ...meta.title.map((part) => make("span", { title: part }, part))),
       make("div", { class: "tools" }, ...groups),

@@ -31,8 +31,8 @@ export class Overlays {
     try {
       const found = JSON.parse(new TextDecoder().decode(await this.frames.overlays()));
       this.list = found.map((overlay) => this.start(overlay));
-      const first = this.list.find(({ kind, tooLarge }) => kind !== "dose" && !tooLarge) ?? this.list[0];
-      if (first && !first.tooLarge) first.on = true;
+      const first = this.list.find(({ kind, tooLarge, reason }) => kind !== "dose" && !tooLarge && !reason) ?? this.list[0];
+      if (first && !first.tooLarge && !first.reason) first.on = true;
       this.tell(this.list.length ? "ready" : "none");
     } catch {
       this.tell("failed");

@@ -6,6 +6,7 @@ import { doseText, fullDose } from "./wash.js";
 
 const MANY = 8; // segments from which there is something to filter
 const STYLES = { both: "Fill and outline", fill: "Fill", outline: "Outline" };
+const NAMES = { segmentation: "segmentation", structures: "structure set", dose: "dose", planes: "planes" };
 const KINDS = { segmentation: "segment", structures: "structure", planes: "plane" };
 
 export class OverlayPanel {
@@ -42,11 +43,16 @@ class Card {
     Object.assign(this, { overlays, item, rows: [] });
     const { kind, segments, title } = item;
     this.on = make("input", { type: "checkbox" });
-    this.on.disabled = item.tooLarge;
+    this.on.disabled = item.tooLarge || Boolean(item.reason);
     this.on.addEventListener("change", () => this.set({ on: this.on.checked }));
-    const count = kind === "dose" ? "dose" : `${segments.length} ${KINDS[kind] ?? "part"}${segments.length === 1 ? "" : "s"}`;
-    const head = make("label", { class: "head" }, this.on, make("b", { title }, title || kind), make("span", {}, count));
+    const count = item.reason ? NAMES[kind] : kind === "dose" ? "dose" : `${segments.length} ${KINDS[kind] ?? "part"}${segments.length === 1 ? "" : "s"}`;
+    const called = title || (item.reason ? "Cannot be shown" : kind);
+    const head = make("label", { class: "head" }, this.on, make("b", { title: called }, called), make("span", {}, count));
     this.trouble = make("p", { class: "trouble", role: "status" });
+    if (item.reason) {
+      this.el = make("section", { class: "card without", "data-kind": kind, "data-sop": item.sop_instance_uid }, head, make("div", { class: "body" }, ...this.makeNotes()));
+      return;
+    }
     this.body = make("div", { class: "body" }, this.makeStyle(), ...(kind === "dose" ? this.makeDose() : this.makeSegments()), ...this.makeNotes());
     this.el = make("section", { class: "card", "data-kind": kind, "data-sop": item.sop_instance_uid }, head, this.trouble, this.body);
   }
@@ -110,7 +116,7 @@ class Card {
 
   makeNotes() {
     const { matched, missing, notes, tooLarge } = this.item;
-    const lines = [matched, ...notes];
+    const lines = [sentence(this.item.reason), sentence(matched), ...notes];
     if (missing.length) lines.push(`Refers to ${missing.length} object${missing.length === 1 ? "" : "s"} not here.`);
     if (tooLarge) lines.push("Not drawn: the image is too large.");
     return lines.filter(Boolean).map((line) => make("p", { class: "quiet" }, line));
@@ -136,6 +142,7 @@ class Card {
 
   update() {
     const { item, overlays } = this;
+    if (item.reason) return; // it stays as it is
     this.on.checked = item.on && !overlays.away;
     this.el.classList.toggle("off", !this.on.checked);
     this.opacity.value = item.opacity;
@@ -161,4 +168,10 @@ class Card {
     this.cut.style.width = `${threshold}%`;
     [this.ends[1].textContent, this.ends[2].textContent] = full ? [of(50), of(100)] : ["50 %", "100 %"];
   }
+}
+
+// Words as a sentence: they come from errors and tables in small letters.
+function sentence(words) {
+  const text = words.charAt(0).toUpperCase() + words.slice(1);
+  return text && !/[.!?]$/.test(text) ? `${text}.` : text;
 }

@@ -13,7 +13,8 @@ import { Presentations } from "./presentations.js";
 import { Readout } from "./readout.js";
 import { Store } from "./store.js";
 
-const PAUSE = 120; // ms without a change after which a plane is refined and Python is told
+const PAUSE = 120; // ms without a change after which a plane is refined
+const TELL = 60; // ms at least between two words to Python of what is looked at; the last one is always told
 const PATIENT = 80; // ms for which the last full slice stays rather than a coarse one
 const QUIET = 400; // ms at one place of an extra dimension after which its whole levels are loaded
 const AHEAD = 8;
@@ -67,10 +68,10 @@ class Viewer {
 
   build() {
     const note = make("span", { class: "research" }, "Research use only \u2013 not for diagnosis");
-    const planes = make("main", { class: "planes" }, ...this.panes.map(({ el }) => el));
+    const planes = make("div", { class: "planes", role: "group", "aria-label": "Images" }, ...this.panes.map(({ el }) => el));
     const root = make("div", { class: "viewer", tabindex: 0, role: "application", "aria-label": "Image viewer" });
     const body = make("div", { class: "body" }, planes, ...(this.overlays ? [this.overlays.panel.el] : []));
-    root.append(this.bar.el, body, make("footer", { class: "foot" }, this.readout.el, note));
+    root.append(this.bar.el, body, make("div", { class: "foot" }, this.readout.el, note));
     for (const pane of this.panes) listen(pane, this);
     root.addEventListener("keydown", (event) => keyed(this, event));
     return root;
@@ -220,7 +221,7 @@ class Viewer {
   set(change) {
     Object.assign(this.look, change);
     this.update();
-    this.later("tell", PAUSE, () => this.model.send_msg({ kind: "look", look: this.look }));
+    this.later("tell", TELL, () => this.model.send_msg({ kind: "look", look: this.look }), true);
   }
 
   adopt(look) {

@@ -87,7 +87,7 @@ def told(source: OverlaySource) -> list[dict[str, Any]]:
 
 
 def _peak(source: OverlaySource, overlay: Overlay) -> float | None:
-    return source.peak(name(overlay)) if overlay.kind == "dose" else None
+    return source.peak(name(overlay)) if overlay.kind == "dose" and overlay.layers else None
 
 
 def encode_told(source: OverlaySource) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from pacs_panel.errors import BadPixels, NotFound
 from pacs_panel.model import Contour, Overlay, Revision
 from pacs_panel.view.image.messages import Answers
-from pacs_panel.view.overlay.source import OverlaySource, encode_contours, encode_plane, encode_told
+from pacs_panel.view.overlay.source import ArrayOverlays, OverlaySource, encode_contours, encode_plane, encode_told
 from pacs_panel.view.overlay.stored import StackOverlays
 from tests.view import scene
 
@@ -22,6 +22,12 @@ def test_what_there_is_travels_with_the_peak_of_doses() -> None:
     assert seg["segments"][0]["colour"] == [248, 41, 5]
     assert (rt["missing"], rt["peak"]) == (["1.9"], None)
     assert (dose["kind"], dose["peak"], dose["unit"]) == ("dose", 79.0, "Gy")
+
+
+def test_what_cannot_be_shown_travels_with_its_reason_and_is_not_asked_for_a_peak() -> None:
+    why = Overlay("1.2", "s", "dose", "", layers=0, reason="it is cut short")
+    (told,) = json.loads(encode_told(ArrayOverlays({why: []})))
+    assert (told["layers"], told["peak"], told["reason"]) == (0, None, "it is cut short")
 
 
 def test_planes_are_cut_as_those_of_the_image() -> None:

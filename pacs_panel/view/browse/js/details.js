@@ -58,7 +58,7 @@ class Details {
 
   header(header) {
     const body = header === null ? make("p", { class: "quiet" }, "Reading…") : header.error ? make("p", { class: "quiet" }, header.error) : make("div", {}, this.filter, this.rows);
-    return make("details", { open: true, class: "header" }, make("summary", {}, "Header"), body);
+    return make("details", { open: true, class: "header" }, make("summary", {}, "Header, as received"), body);
   }
 
   list() {

@@ -1,65 +1,116 @@
-// What the list is narrowed by: words, dates, and values with their counts.
+// What the list is narrowed by: values with their counts, and ranges with small histograms.
 import { button, make, redraw } from "./elements.js";
+import { Ranges } from "./ranges.js";
 
-const PAUSE = 250; // ms without a key after which words are looked for
-const FEW = 8;
+const FEW = 8; // values seen of a long facet
+const LONG = 12; // values from which on one can look for them
+const FOLDS = "pacs_panel folds";
+const WAIT = 200;
 
 class Filters {
   constructor(model) {
     this.model = model;
     this.whole = new Set();
-    this.text = make("input", { type: "search", placeholder: "Name, ID, description, …", "aria-label": "Search words", autocomplete: "off", spellcheck: "false" });
-    this.text.addEventListener("input", () => this.soon());
-    this.text.addEventListener("keydown", (event) => event.key === "Enter" && this.say("text", this.text.value));
-    this.since = this.date("since", "From");
-    this.until = this.date("until", "Until");
+    this.words = {};
+    this.folds = stored();
+    this.ranges = new Ranges((keyword, low, high) => this.say({ kind: "range", keyword, low, high }));
     this.facets = make("div", { class: "facets" });
-    const dates = make("fieldset", { class: "dates" }, make("legend", {}, "Study date"), this.since.parentNode, this.until.parentNode);
-    this.el = make("search", { class: "filters" }, this.text, dates, this.facets);
+    this.el = make("search", { class: "filters", "aria-label": "Filters" }, make("h2", { class: "hidden" }, "Filters"), this.facets);
+    this.tellOpen();
     this.update();
   }
 
-  date(name, words) {
-    const input = make("input", { type: "date", "aria-label": `${words} study date`, min: "1890-01-01", max: "9999-12-31" });
-    input.addEventListener("change", () => input.validity.valid && this.say(name, input.value));
-    make("label", {}, words, input);
-    return input;
+  say(message) {
+    this.el.setAttribute("aria-busy", "true");
+    this.model.send_msg(message);
   }
 
-  soon() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.say("text", this.text.value), PAUSE);
+  isOpen({ keyword, open, ends, values }) {
+    return this.folds[keyword] ?? (open || ends?.some(Boolean) || values?.some(({ chosen }) => chosen) || false);
   }
 
-  say(name, value) {
-    clearTimeout(this.timer);
-    this.model.send_msg({ kind: "set", name, value });
+  tellOpen() {
+    const said = Object.entries(this.folds);
+    const open = (this.model.shown.facets ?? []).filter((facet) => this.isOpen(facet)).map(({ keyword }) => keyword);
+    if (said.length) this.model.send_msg({ kind: "open", keywords: [...new Set([...open, ...said.filter(([, on]) => on).map(([keyword]) => keyword)])] });
   }
 
   update() {
-    const { text, since, until, facets } = this.model.shown;
+    const { facets, counting, failed } = this.model.shown;
+    this.el.removeAttribute("aria-busy");
+    this.facets.toggleAttribute("data-counting", Boolean(counting));
+    const told = failed ? make("p", { class: "failed", role: "alert" }, `Not counted: ${failed}`) : facets?.length ? null : this.bones();
     const typing = this.el.getRootNode().activeElement;
-    for (const [input, value] of [[this.text, text], [this.since, since], [this.until, until]]) {
-      if (input !== typing || value === "") input.value = value ?? "";
-    }
-    redraw(this.facets, facets?.length ? facets.map((facet) => this.facet(facet)) : make("p", { class: "counting" }, "Counting…"));
+    const where = typing?.matches?.("input[type=search]") ? typing.selectionStart : null;
+    redraw(this.facets, told, facets?.map((facet) => this.facet(facet)));
+    if (where !== null) this.el.getRootNode().activeElement?.setSelectionRange?.(where, where);
   }
 
-  facet({ keyword, words, values }) {
+  bones() {
+    return make("div", { class: "bones", role: "status", "aria-label": "Counting" }, Array.from({ length: 5 }, () => make("div", { class: "bone" }, make("span"), make("span"), make("span"))));
+  }
+
+  facet(facet) {
+    const { keyword, words, kind, values, ends } = facet;
+    const chosen = kind === "values" ? values.filter((value) => value.chosen).length : Number(ends.some(Boolean));
+    const head = make("summary", { "data-focus": `${keyword} fold` }, make("h3", {}, words), chosen ? make("span", { class: "chosen", "aria-label": `${chosen} chosen` }, String(chosen)) : null);
+    const drawn = make("details", { "data-facet": keyword, open: this.isOpen(facet) }, head, kind === "values" ? this.values(facet) : this.ranges.draw(facet));
+    drawn.addEventListener("toggle", () => this.fold(keyword, drawn.open));
+    return drawn;
+  }
+
+  fold(keyword, open) {
+    const facet = this.model.shown.facets.find((one) => one.keyword === keyword);
+    if (!facet || this.isOpen(facet) === open) return;
+    this.folds[keyword] = open;
+    localStorage.setItem(FOLDS, JSON.stringify(this.folds));
+    this.tellOpen();
+  }
+
+  values(facet) {
+    const { keyword, values, whole } = facet;
+    const wanted = (this.words[keyword] ?? "").trim().toLowerCase();
     const all = this.whole.has(keyword);
-    const shown = values.filter(({ chosen }, place) => all || chosen || place < FEW);
-    const title = make("h3", {}, words);
-    const list = make("ul", {}, shown.map((value) => make("li", {}, this.value(keyword, value))));
-    const more = values.length > FEW && button(all ? "Show fewer" : `Show all ${values.length}`, () => this.turn(keyword), { class: "more", "data-focus": `${keyword} more` });
-    return make("section", { "data-facet": keyword }, title, list, more);
+    const found = wanted ? this.found(facet, wanted) : values.filter(({ chosen }, place) => all || chosen || place < FEW);
+    const list = make("ul", {}, (found ?? []).map((value) => make("li", {}, this.value(keyword, value))));
+    const none = wanted && found && !found.length ? make("p", { class: "nothing" }, "No such value") : wanted && !found ? make("p", { class: "nothing" }, "Looking…") : null;
+    const more = !wanted && values.length > FEW && button(all ? "Show fewer" : `Show ${whole ? "all" : "the first"} ${values.length}`, () => this.turn(keyword), { class: "more", "data-focus": `${keyword} more` });
+    const chosen = values.filter((value) => value.chosen).length;
+    const clear = chosen > 1 && button("Clear", () => this.say({ kind: "none", keyword }), { class: "more", "data-focus": `${keyword} none` });
+    return make("div", { class: "body" }, values.length > LONG || !whole ? this.search(facet) : null, list, none, make("div", { class: "mores" }, more, clear));
+  }
+
+  search({ keyword, words, whole }) {
+    const input = make("input", { type: "search", placeholder: `Find in ${words.toLowerCase()}`, "aria-label": `Find in ${words}`, autocomplete: "off", spellcheck: "false", "data-focus": `${keyword} search` });
+    input.value = this.words[keyword] ?? "";
+    input.addEventListener("input", () => {
+      this.words[keyword] = input.value;
+      this.update();
+      if (!whole && input.value.trim()) this.seek(keyword);
+    });
+    return input;
+  }
+
+  seek(keyword) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.model.send_msg({ kind: "seek", keyword, words: this.words[keyword].trim() }), WAIT);
+  }
+
+  // Values with the words in them; of a facet with more values than are here, those that were looked for.
+  found({ keyword, values, whole }, wanted) {
+    const { sought } = this.model;
+    if (whole) return values.filter(({ words }) => words.toLowerCase().includes(wanted));
+    if (sought.keyword !== keyword || sought.words.toLowerCase() !== wanted) return null;
+    const chosen = new Set(values.filter((one) => one.chosen).map(({ value }) => value));
+    return sought.values.map((one) => ({ ...one, chosen: chosen.has(one.value) }));
   }
 
   value(keyword, { value, words, count, chosen }) {
     const box = make("input", { type: "checkbox", checked: chosen, "data-focus": `${keyword}|${value}` });
     box.checked = chosen;
-    box.addEventListener("change", () => this.model.send_msg({ kind: "toggle", keyword, value }));
+    box.addEventListener("change", () => this.say({ kind: "toggle", keyword, value }));
     const name = make("span", { class: value === null ? "name none" : "name", title: words }, words);
-    return make("label", {}, box, name, make("span", { class: "count" }, count.toLocaleString("en")));
+    return make("label", { class: count ? "" : "zero" }, box, name, make("span", { class: "count" }, count.toLocaleString("en")));
   }
 
   turn(keyword) {
@@ -68,8 +119,17 @@ class Filters {
   }
 }
 
+function stored() {
+  try {
+    return JSON.parse(localStorage.getItem(FOLDS)) ?? {};
+  } catch {
+    return {};
+  }
+}
+
 export function render({ model }) {
   const filters = new Filters(model);
   model.on("shown", () => filters.update());
+  model.on("sought", () => filters.update());
   return filters.el;
 }

@@ -1,0 +1,141 @@
+"""A door that stays open: objects come one after another, and each is durable before the next.
+
+It takes the same way in as an import, in the same order: bytes durable first, then the index learns of many at once. A
+door that is not closed, because its process died, is closed by `pacs_panel.pipeline.admit.recover`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+
+from pacs_panel.index.store import Index
+from pacs_panel.keep import session as sessions
+from pacs_panel.keep.session import SeriesLogs
+from pacs_panel.pipeline.admit import SESSION, commit, refuse_incomplete, seal
+from pacs_panel.pipeline.read import FLUSHES, Batch, Refused, Taken, take
+from pacs_panel.receive.report import Report
+from pacs_panel.receive.sources import Candidate
+from pacs_panel.settings import MIB, Settings
+from pacs_panel.storage import layout
+from pacs_panel.storage.files import lock, write_atomic
+from pacs_panel.storage.memory import Arena
+
+MOST_LOGS = 64  # that are open at once
+ROOM = 16 * MIB  # of memory that is used again and again; a larger object has memory of its own, or is streamed
+
+
+class Door(AbstractContextManager["Door"]):
+    """One session into which objects are handed, such as an association.
+
+    One thread at a time may `take`; any may `commit` meanwhile.
+
+    Parameters
+    ----------
+    root : Path
+        The archive.
+    index : Index
+    settings : Settings
+    collection : str, optional
+        Name under which what comes can be found.
+    session : str, optional
+        Id of the session; a new one by default.
+
+    Raises
+    ------
+    Busy
+        The index is being made anew.
+    ArchiveError
+        The index does not know all that is kept.
+    """
+
+    def __init__(self, root: Path, index: Index, settings: Settings, collection: str = "", session: str = "") -> None:
+        self.root, self.settings, self.collection = root, settings, collection
+        self.session, self.report = session or sessions.new_session(), Report()
+        self._index, self._arena = index, Arena(ROOM)
+        self._writing, self._series = ExitStack(), set[str]()
+        self._waiting, self._committing = list[Taken | Refused](), threading.Lock()
+        with ExitStack() as held:
+            held.enter_context(lock(root / layout.reindex_lock(), wait=False, shared=True))
+            folder = held.enter_context(sessions.hold(root, self.session))
+            refuse_incomplete(root, index)
+            write_atomic(folder / SESSION, json.dumps({"collection": collection}).encode())
+            self._begin()
+            self._held = held.pop_all()
+
+    def take(self, candidates: Sequence[Candidate]) -> list[Taken | Refused]:
+        """Take objects in; when it returns, what was taken is durable. The index knows of it after `commit`.
+
+        Returns
+        -------
+        list of Taken or Refused
+            What was refused lies in quarantine.
+
+        Raises
+        ------
+        OSError
+            The disk is full, or cannot be written; what was handed in is not taken, and may be handed in again.
+        """
+        batch = Batch(self.root, self.session, tuple(candidates), time.time_ns(), self.collection, False, self.settings)
+        if len(self._series) > MOST_LOGS:
+            self._begin()
+        with sessions.writing(self.root, self.session):
+            try:
+                results = take(batch, self._index, self._logs, self._arena, self._behind)
+            except BaseException:
+                self._logs.take_back()
+                raise
+        self._series |= {result.arrival.kept.series_key for result in results if isinstance(result, Taken)}
+        self._waiting.extend(results)
+        for candidate in candidates:
+            candidate.discard()
+        if len(self._waiting) >= self.settings.batch:
+            self.commit()
+        return results
+
+    def store(self, path: Path, origin: str) -> str:
+        """Take in one file, which is deleted; gives the SOP Instance UID under which it is kept.
+
+        Raises
+        ------
+        Rejected
+            It lies in quarantine, under ``origin``.
+        OSError
+            As `take`.
+        """
+        (result,) = self.take([Candidate(origin, path.stat().st_size, spool=path)])
+        if isinstance(result, Refused):
+            raise result.error
+        return result.arrival.kept.sop_instance_uid
+
+    def commit(self) -> None:
+        """Let the index know what was taken since the last time; where that fails, it is tried again."""
+        with self._committing:
+            results = self._waiting[:]
+            if results:
+                commit(self.root, self._index, results, self.settings, self.report)
+                del self._waiting[: len(results)]
+
+    def close(self) -> None:
+        """Commit and seal what was taken. Where that fails, `recover` does it: nothing of it is lost."""
+        with self._held:
+            self._writing.close()
+            self.commit()
+            seal(self.root, self._index, self.session, self.settings)
+            sessions.discard(self.root, self.session)
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _begin(self) -> None:
+        """Let go of the logs that are open; they are opened again when there is more for them."""
+        self._writing.close()
+        logs = SeriesLogs(self.root, self.session, threading.get_native_id(), self.settings)
+        self._logs = self._writing.enter_context(logs)
+        self._behind = self._writing.enter_context(ThreadPoolExecutor(FLUSHES))
+        self._series = set()

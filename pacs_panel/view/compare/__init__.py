@@ -1,0 +1,1 @@
+"""The Compare page: several series side by side, at one place, through one window."""

@@ -1,0 +1,1 @@
+"""Sending files into the archive from a page."""

@@ -1,0 +1,58 @@
+"""Whenever a listener dies, what it answered with success is there after the next start, once, and whole."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from pacs_panel.archive import open_archive
+from pacs_panel.serve.dimse.listener import Listening, listening
+from pacs_panel.serve.dimse.peers import Callers
+from pacs_panel.settings import Settings
+from pacs_panel.testing import ct_phantom
+from tests.archive.importing import ended, start
+from tests.serve.dimse.sending import data_set, objects, send
+
+pytestmark = pytest.mark.slow
+ANYONE = Callers(anyone=frozenset({"store"}))
+
+
+def listen(archive: Path, fault: str, ready: Connection) -> None:
+    """Listen until it is over."""
+    settings = Settings(workers=0, fault=fault)
+    with open_archive(archive, settings=settings) as opened, listening(opened, ANYONE, Listening(port=0)) as address:
+        ready.send(address)
+        ready.recv()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "keep.append.header:3",
+        "keep.append.body:3",
+        "keep.appended:3",
+        "keep.synced:3",
+        "admit.committed",
+        "seal.renamed",
+    ],
+)
+def test_a_kill_loses_nothing_that_was_answered(tmp_path: Path, fault: str) -> None:
+    sent = objects(ct_phantom(slices=6, rows=16, columns=16))
+    here, there = multiprocessing.Pipe()
+    process = start(listen, tmp_path / "archive", fault, there)
+    answers = send(here.recv(), sent, tmp_path)
+    assert ended(process) == -signal.SIGKILL
+    done = {uid for uid, answer in answers.items() if answer == 0}
+    with open_archive(tmp_path / "archive", settings=Settings(workers=0)) as archive:
+        with listening(archive, ANYONE, Listening(port=0)) as address:
+            kept = [str(row["SOPInstanceUID"]) for row in archive.search("instance").rows()]
+            assert len(kept) == len(set(kept))
+            assert done <= set(kept)
+            assert set(send(address, sent, tmp_path).values()) == {0}
+        assert {uid: data_set(archive.read(uid)) for uid in sent} == {uid: data_set(sent[uid]) for uid in sent}
+        assert archive.status()["instances"] == len(sent)
+        assert archive.verify().clean
