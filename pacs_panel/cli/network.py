@@ -1,14 +1,16 @@
-"""Commands for the DICOM network: `receive`."""
+"""Commands for the DICOM network: `receive`, `send`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from pacs_panel.cli.command import RESEARCH, Adder, opened
+from pacs_panel.cli.command import RESEARCH, WHICH, Adder, opened, progress, series, table
+from pacs_panel.errors import NotFound
 from pacs_panel.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +24,11 @@ def add_to(add: Adder) -> None:
     )
     add_listening(command)
     command.add_argument("--port", type=int, default=11112, help="0 takes a free one")
+
+    command = add(_send, "send", "send series to a peer of the settings file", "scanner Modality=CT")
+    command.add_argument("peer", help="its name: of a table [peers.NAME] with host and port")
+    command.add_argument("which", nargs="+", help=WHICH)
+    command.add_argument("--ae-title", help="how we call ourselves (default: of the settings, or PACS_PANEL)")
 
 
 def add_listening(command: argparse.ArgumentParser) -> None:
@@ -61,3 +68,20 @@ def _receive(options: argparse.Namespace, settings: Settings) -> int:
         print(f"Ctrl-C stops it\n{RESEARCH}", flush=True)
         threading.Event().wait()
     return 0
+
+
+def _send(options: argparse.Namespace, settings: Settings) -> int:
+    from pacs_panel.serve.dimse.sending import send
+
+    peer = next((peer for peer in settings.peers if peer.name == options.peer), None)
+    if peer is None:
+        raise NotFound(f"the settings have no [peers.{options.peer}]; name their file with --settings")
+    with opened(options, settings) as archive, progress("objects", options) as bar:
+        keys = series(archive, options.which)
+        done = send(archive, keys, peer, options.ae_title or settings.ae_title, lambda at: bar.update(at - bar.n))
+    if options.json:
+        print(json.dumps({"sent": done.sent, "failed": done.failed}, indent=1))
+    else:
+        print(f"{done.sent} objects sent, {len(done.failed)} not")
+        table([{"object": uid, "reason": reason} for uid, reason in done.failed.items()], ("object", "reason"))
+    return 1 if done.failed else 0
