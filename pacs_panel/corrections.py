@@ -136,7 +136,7 @@ class Corrections:
         found = self.archive._records.corrections(undone)
         if uid is not None:
             key = self._key(uid, level, "read")
-            return [each for each in found if (each.level == level and key in each.keys) or key == each.to]
+            found = [each for each in found if (each.level == level and key in each.keys) or key == each.to]
         return [each for each in found if self._touches(each, "read")]
 
     def undo(self, number: int) -> None:

@@ -25,13 +25,15 @@ WHOLE = {"archive", "catalog", "cli", "notebooks", "pipeline", "published", "ser
 # `make check` of their folder are its quick neighbours.
 HEAVY = {
     *(f"dicom/test_{name}.py" for name in ("doses", "gems", "quick")),
-    *(f"index/test_{name}.py" for name in ("columns", "columns_table", "corrected", "keys", "references")),
-    *(f"overlay/test_{name}.py" for name in ("odd", "references", "structures", "write", "write_map")),
+    *(f"index/test_{name}.py" for name in ("columns", "columns_table", "corrected", "keys", "labels")),
+    *(f"index/test_{name}.py" for name in ("references", "spoken", "store")),
+    *(f"overlay/test_{name}.py" for name in ("odd", "references", "segmentation", "structures", "write", "write_map")),
     *(f"pixels/test_{name}.py" for name in ("codecs", "fragments", "real_world")),
     "overlay/documents/test_hostile.py",
     "receive/test_bombs.py",
-    *(f"volume/test_{name}.py" for name in ("beside", "export", "frames", "nrrd", "pet")),
-    *(f"volume/test_{name}.py" for name in ("real_world", "received", "shards", "slide")),
+    *(f"view/test_{name}.py" for name in ("browse_actions", "charts", "documents")),
+    *(f"volume/test_{name}.py" for name in ("beside", "build", "export", "frames", "nrrd", "pet")),
+    *(f"volume/test_{name}.py" for name in ("read", "real_world", "received", "shards", "slide")),
 }
 MEMORY, ENOUGH = Path("/dev/shm"), 4 << 30  # a folder in memory, and the bytes that must be free there
 

@@ -46,11 +46,10 @@ def listen(options: argparse.Namespace, settings: Settings, port: int, archive: 
     """Listen for as long as ``beside`` is open."""
     from pacs_panel.serve.dimse.listener import Listening, listening
     from pacs_panel.serve.dimse.peers import Callers
-    from pacs_panel.storage import layout
+    from pacs_panel.serve.spool import network
 
-    spool = archive.root / layout.spool("network")
-    spool.mkdir(parents=True, exist_ok=True)
-    tempfile.tempdir = str(spool)  # what is on its way in lies on the archive's disk, whatever its size
+    beside.callback(setattr, tempfile, "tempdir", tempfile.tempdir)
+    tempfile.tempdir = str(network(archive.root))  # what is on its way in lies on the archive's disk, whatever its size
     callers = Callers(settings.peers, frozenset({"echo", "store"}) if options.anyone else frozenset())
     how = Listening(options.dicom_host, port, options.ae_title or settings.ae_title)
     host, free = beside.enter_context(listening(archive, callers, how))

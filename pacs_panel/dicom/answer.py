@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from pydicom import config
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 
 from pacs_panel.attributes import BY_KEYWORD, Level
+
+config.settings.reading_validation_mode = config.IGNORE  # for the whole process: its warnings quote values
 
 LEVELS: dict[str, Level] = {"PATIENT": "patient", "STUDY": "study", "SERIES": "series", "IMAGE": "instance"}
 UTF_8 = "ISO_IR 192"

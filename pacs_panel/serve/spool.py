@@ -8,15 +8,18 @@ from __future__ import annotations
 import errno
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import IO, Self
 
 from pacs_panel.serve.errors import Refused
 from pacs_panel.settings import MIB
+from pacs_panel.storage import layout
 
 DAY = 24 * 3600.0  # seconds after which what nobody touches is nobody's
+HOUR = 3600.0  # the same of the network, where an association that is silent is ended much sooner
 SPARE = 256 * MIB  # bytes that are left free for the archive's own files
+NETWORK = "network"  # of the spool: what comes to a listener; it stays, while what lies in it goes
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PART = ".part"
 # What begins an archive, which may be larger than any one object: zip, gzip, bzip2, xz; tar says so further on.
@@ -153,14 +156,22 @@ class Writing:
             self._begin()
 
 
-def sweep(folder: Path, older: float = DAY) -> None:
-    """Remove what lies in a spool and nobody has touched for ``older`` seconds."""
+def sweep(folder: Path, older: float = DAY, keep: Collection[Path] = ()) -> None:
+    """Remove what lies in a spool and nobody has touched for ``older`` seconds, apart from what is to be kept."""
     if not folder.is_dir():
         return
-    for each in folder.iterdir():
+    for each in set(folder.iterdir()) - set(keep):
         try:
             last = max(path.stat().st_mtime for path in (each, *(each.iterdir() if each.is_dir() else ())))
         except FileNotFoundError:
             continue  # whoever owns it has just removed it
         if last < time.time() - older:
-            shutil.rmtree(each, ignore_errors=True)
+            shutil.rmtree(each, ignore_errors=True) if each.is_dir() else each.unlink(missing_ok=True)
+
+
+def network(root: Path) -> Path:
+    """Where objects lie that come over the network; what a listener that was killed left there is removed."""
+    folder = root / layout.spool(NETWORK)
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder, HOUR)
+    return folder

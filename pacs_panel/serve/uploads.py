@@ -7,6 +7,7 @@ then all of it is imported, beside serving. The sender's names of files stay wit
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import threading
 import time
@@ -22,7 +23,7 @@ from pacs_panel.archive import Archive
 from pacs_panel.errors import NotFound, PacsPanelError
 from pacs_panel.serve.errors import Refused
 from pacs_panel.serve.selections import Search
-from pacs_panel.serve.spool import DAY, check_space, path_of, sweep
+from pacs_panel.serve.spool import DAY, NETWORK, check_space, path_of, sweep
 from pacs_panel.storage import layout
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,8 @@ class Uploads:
     """
 
     def __init__(self, root: Path, *, build: bool = True, hand_over: Callable[[Search], str] | None = None) -> None:
-        self._spool, self._build, self._hand_over = root / layout.spool(), build, hand_over
+        self._root, self._spool = root, root / layout.spool()
+        self._build, self._hand_over = build, hand_over
         self._sessions: dict[str, Session] = {}
         self._one = threading.Lock()  # imports go one after another
         self._lock = threading.Lock()
@@ -187,7 +189,9 @@ class Uploads:
         for session in list(self._sessions.values()):
             if session.state not in ("waiting", "importing") and session.touched < time.time() - DAY:
                 self.cancel(session)
-        sweep(self._spool)
+        network = self._root / layout.spool(NETWORK)
+        sweep(network)
+        sweep(self._spool, keep={network, *(session.folder for session in list(self._sessions.values()))})
 
     def close(self) -> None:
         """Stop after the present batch."""
@@ -224,6 +228,7 @@ class Uploads:
         def progress(now: Any) -> None:
             session.objects = now.objects
             session.touched = time.time()
+            os.utime(session.folder)  # another server must not take it for nobody's
             if session.stop.is_set():
                 raise _Stopped
 

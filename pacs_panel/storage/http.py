@@ -28,6 +28,7 @@ from pacs_panel.storage.remote import SCHEMES
 
 SECONDS = (10, 60)  # to connect; between two pieces of an answer
 PIECE = 1 << 20
+MOST_AT_ONCE = 1 << 30  # bytes of a file that is read whole, into memory
 WHOLE_FILES = 8  # of a server without byte ranges that stay at hand
 KNOWN_FOLDERS = 64
 NONE: Mapping[str, str] = MappingProxyType({})
@@ -53,7 +54,7 @@ class Remote:
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ArchiveError("give the address of an archive without name, password, query and fragment")
         self.url, self.headers = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}", dict(headers)
-        self._session = requests.Session()
+        self._session = _Session(frozenset(self.headers))
         retries = Retry(total=3, backoff_factor=0.2, status_forcelist=(502, 503, 504), raise_on_status=False)
         for scheme in SCHEMES:
             self._session.mount(f"{scheme}://", HTTPAdapter(pool_maxsize=16, max_retries=retries))
@@ -87,7 +88,7 @@ class Remote:
         if (data := self._told(path)) is not None:
             return data
         with self._asked("GET", path) as answer:
-            return b"".join(_pieces(answer))
+            return b"".join(_pieces(answer, MOST_AT_ONCE))
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file; some servers say that one may not see what is not there."""
@@ -109,7 +110,7 @@ class Remote:
             with self._asked("GET", path, {"Range": wanted}) as answer:
                 if answer.status_code == requests.codes.partial_content:
                     _check_range(answer, start, path)
-                    return b"".join(_pieces(answer))
+                    return b"".join(_pieces(answer, -start if start < 0 else stop - start))
                 if answer.status_code == requests.codes.requested_range_not_satisfiable:
                     return b""
                 kept = self._keep(path, answer)
@@ -173,16 +174,33 @@ class Remote:
         return file
 
 
+class _Session(requests.Session):
+    """Connections that tell headers of our own to nobody but the server for which they are meant."""
+
+    def __init__(self, own: frozenset[str]) -> None:
+        super().__init__()
+        self._own = own
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Called before a redirection is followed."""
+        super().rebuild_auth(prepared_request, response)
+        if self.should_strip_auth(response.request.url or "", prepared_request.url or ""):
+            for name in self._own:
+                prepared_request.headers.pop(name, None)
+
+
 @lru_cache(64)
 def remote_at(url: str, headers: tuple[tuple[str, str], ...]) -> Remote:
     """The one `Remote` of this process for an address, with the connections that it has open."""
     return Remote(url, dict(headers))
 
 
-def _pieces(answer: requests.Response) -> Iterator[bytes]:
+def _pieces(answer: requests.Response, most: int | None = None) -> Iterator[bytes]:
     length = 0
     for piece in answer.iter_content(PIECE):
         length += len(piece)
+        if most is not None and length > most:
+            raise Unreachable(f"the server sends more than the {most} bytes that it may")
         yield piece
     told = answer.headers.get("Content-Length")
     if told is not None and answer.headers.get("Content-Encoding", "identity") == "identity" and length != int(told):

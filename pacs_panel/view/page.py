@@ -32,7 +32,9 @@ LOOK = {
     ".MuiToolbar-root > .MuiTypography-h5": {"visibility": "hidden"},  # keeps room, and would be an empty heading
     ".MuiDrawer-paper": {"backgroundImage": "none"},
 }
-NOTE = f'<p style="margin:0;font:13px/1.3 system-ui,sans-serif;color:#d9b876">{RESEARCH}</p>'
+NOTE = f"<p>{RESEARCH.replace(' – ', '<span> – ')}</span></p>"
+NOTE_LOOK = """p { margin: 0; font: 13px/1.3 Roboto, system-ui, sans-serif; color: #d9b876; white-space: nowrap }
+@media (width < 760px) { span { display: none } }"""
 
 PAGES = {"browse": "Browse", "charts": "Charts", "cohorts": "Cohorts"}  # that lead to one another, in this order
 
@@ -49,7 +51,7 @@ def shell(title: str, main: Sequence[Any], sidebar: Sequence[Any], *, sidebar_wi
         site_url="browse",
         main=list(main),
         sidebar=list(sidebar),
-        header=[pn.pane.HTML(NOTE, margin=(0, 12), align="center"), memory],
+        header=[pn.pane.HTML(NOTE, margin=(0, 12), align="center", stylesheets=[NOTE_LOOK]), memory],
         sidebar_width=sidebar_width,
         sidebar_resizable=False,
         busy_indicator=None,

@@ -144,6 +144,54 @@ def test_another_range_is_no_answer(files):
         Remote(url).read_range("anything", 50, 60)
 
 
+def test_more_than_the_range_is_no_answer(files):
+    class Endless(Plain):
+        def do_GET(self):
+            self.send_response(206)
+            self.send_header("Content-Range", "bytes 50-59/100")
+            self.end_headers()
+            self.wfile.write(bytes(1000))
+            self.close_connection = True
+
+    with plain_server(files, Endless) as url, pytest.raises(Unreachable, match="more than"):
+        Remote(url).read_range("anything", 50, 60)
+
+
+def test_headers_do_not_follow_to_another_server(files):
+    seen = []
+
+    class Other(Plain):
+        def do_GET(self):
+            seen.append(self.headers.get("X-Key"))
+            super().do_GET()
+
+    with plain_server(files, Other) as other:
+
+        class Leading(Plain):
+            def do_GET(self):
+                seen.append(self.headers.get("X-Key"))
+                self.send_response(302)
+                self.send_header("Location", f"{other}/empty")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+        with plain_server(files, Leading) as url:
+            assert Remote(url, {"X-Key": "s3cret"}).read("empty") == b""
+    assert seen == ["s3cret", None]
+
+
+def test_a_redirection_to_a_file_of_this_machine_is_not_followed(files):
+    class Leading(Plain):
+        def do_GET(self):
+            self.send_response(302)
+            self.send_header("Location", (files / "empty").as_uri())
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with plain_server(files, Leading) as url, pytest.raises(Unreachable):
+        Remote(url).read("empty")
+
+
 # -- what is kept of an archive ----------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,11 @@ from tests.view.accessible import LIGHT_AND_DARK, accessible, in_theme
 from tests.view.reading import wait_for
 
 pytestmark = pytest.mark.browser
+UP_AND_DOWN = """viewer => {
+    let steps = 0;
+    const key = () => (steps++ % 12 < 6 ? "ArrowDown" : "ArrowUp");
+    window.moving = setInterval(() => viewer.dispatchEvent(new KeyboardEvent("keydown", { key: key() })), 20);
+}"""
 WHO = Subject("<b>Bold</b>^<i>Given</i>", "PP-0042")
 FIRST = Study(WHO, "20190105", "080000", "<u>First</u>")
 LATER = Study(WHO, "20240301", "090000", "Later")
@@ -138,6 +143,19 @@ def test_one_place_is_followed_in_mm(page, address, archive):
     page.keyboard.press("Home")
     wait_for(page, lambda: slice_of(page, 0) == "1 / 12")
     assert slice_of(page, 1) == "6 / 6"
+
+
+def test_it_is_followed_while_it_moves(page, address, archive):
+    fine, coarse = series(archive, "Fine"), series(archive, "Coarse")
+    page.goto(f"{address}/compare?series={fine}&series={coarse}")
+    page.locator(".viewer").nth(1).locator("canvas[data-painted]").first.wait_for(state="attached")
+    page.wait_for_selector(".linkbar small >> text=one frame of reference")
+    before = slice_of(page, 1)
+    cell(page, 0).evaluate(UP_AND_DOWN)
+    wait_for(page, lambda: slice_of(page, 1) != before)  # it never stood still until now
+    page.evaluate("clearInterval(window.moving)")
+    cell(page, 0).press("End")
+    wait_for(page, lambda: (slice_of(page, 0), slice_of(page, 1)) == ("12 / 12", "6 / 6"))
 
 
 def test_other_frames_of_reference_are_told_and_series_closed(page, address, archive):

@@ -23,7 +23,7 @@ from pacs_panel.serve import errors
 from pacs_panel.serve.selections import Selections
 from pacs_panel.serve.spool import SPARE, sweep
 from pacs_panel.serve.upload_routes import upload_routes
-from pacs_panel.serve.uploads import Uploads
+from pacs_panel.serve.uploads import Beginning, Uploads
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
 from pacs_panel.testing import cr, ct_phantom, encode
@@ -342,6 +342,31 @@ def test_what_nobody_touched_for_a_day_is_swept(archive, files):
     Uploads(archive.root).sweep()
     assert {path.name for path in spool.iterdir()} == {"new", "busy"}
     sweep(spool / "nowhere")
+
+
+def test_what_comes_over_the_network_has_its_place_however_long_nothing_comes(archive):
+    folder = archive.root / layout.spool("network")
+    folder.mkdir(parents=True)
+    (folder / "left.dcm").touch()
+    yesterday = time.time() - 25 * 3600
+    for path in (folder / "left.dcm", folder):
+        os.utime(path, (yesterday, yesterday))
+    Uploads(archive.root).sweep()
+    assert folder.is_dir()
+    assert not list(folder.iterdir())
+
+
+def test_an_import_that_takes_days_keeps_its_files(archive):
+    uploads = Uploads(archive.root)
+    session = uploads.begin(archive, Beginning())
+    (session.folder / "00000000").touch()
+    session.state = "importing"
+    long_ago = time.time() - 50 * 3600
+    session.touched = long_ago
+    for path in (session.folder / "00000000", session.folder):
+        os.utime(path, (long_ago, long_ago))
+    uploads.sweep()
+    assert (session.folder / "00000000").exists()
 
 
 def test_stopping_ends_an_import_after_a_batch(tmp_path, files):

@@ -10,7 +10,9 @@ from pacs_panel.dicom import kind as kinds
 from pacs_panel.errors import BadQuery, NotFound
 from pacs_panel.settings import Settings
 from pacs_panel.testing import ct_phantom, write
+from pacs_panel.view.browse.actions import Picked
 from pacs_panel.view.browse.browse import Browse
+from pacs_panel.view.browse.corrected import corrected, told
 from pacs_panel.view.browse.series import SeriesPage
 from pacs_panel.view.browse.state import BrowseState, checked_date
 from pacs_panel.view.words import day, number, person, state
@@ -259,6 +261,22 @@ def test_a_selection_of_another_page_is_narrowed_further(demo_archive):
     assert browse.table.total == demo_archive.search(Modality="CT", BodyPartExamined="CHEST").count() > 0
 
 
+def test_studies_of_which_any_or_all_series_match(demo_archive):
+    browse = Browse(demo_archive, BrowseState(level="study", chosen={"Modality": ("CT",)}, rows=100))
+    some = {row["key"] for row in rows(browse)}
+    browse.hear({"kind": "matching", "matching": "all"})
+    every = {row["key"] for row in rows(browse)}
+    found = demo_archive.search("series").rows()
+    others = {row["study_key"] for row in found if row["Modality"] != "CT"}
+    assert some & others
+    assert every == some - others
+    assert "matching=all" in browse.table.place["query"]
+    # All that is listed is chosen, not also what matches in other studies; and no rule says the same.
+    assert {row["study_key"] for row in browse.actions.search(Picked(True)).rows()} == every
+    answer = browse.actions.do({"action": "collect", "name": "x", "all": True, "rule": True})
+    assert "cannot be told as a rule" in answer["error"]
+
+
 def test_a_selection_that_is_gone_is_explained(demo_archive):
     browse = Browse(demo_archive, BrowseState(given="token"))
     assert browse.table.shown["gone"] == "selection"
@@ -278,6 +296,30 @@ def test_a_series_in_words_and_images(demo_archive):
     assert dict(shown["passport"])["Tilt"].startswith("15")
     assert ["(0008,0060)", "Modality", "CS", "CT", 0] in shown["header"]["rows"]
     assert type(page.main[0]).__name__ != "Note"
+    assert shown["patient"] == f"patient?patient={row['patient_key']}"
+    assert shown["corrected"] == []
+
+
+def test_what_was_corrected_is_told_with_what_was_received():
+    def listed(key: str, level: str) -> list[Any]:
+        made = {
+            "patient": SimpleNamespace(kind="set", values={"PatientID": "B"}, reason="typing error"),
+            "study": SimpleNamespace(kind="move", values={}, reason=""),
+            "series": SimpleNamespace(kind="set", values={"Laterality": "L"}, reason=""),
+        }
+        return [made[level]] if key == level[0] else []
+
+    archive = SimpleNamespace(corrections=SimpleNamespace(list=listed))
+    changes = corrected(archive, {"key": "s", "study_key": "s", "patient_key": "p"})
+    assert changes == [("PatientID", "typing error"), ("Moved", ""), ("Laterality", "")]
+    header = [["(0010,0020)", "PatientID", "LO", "A", 0], ["(0020,0060)", "Laterality", "CS", "R", 1]]
+    assert told(changes) == [["PatientID", "typing error"], ["Moved", "corrected"], ["Laterality", "corrected"]]
+    assert told(changes, header) == [
+        ["PatientID", "typing error · received: A"],
+        ["Moved", "corrected"],
+        ["Laterality", "received without"],
+    ]
+    assert corrected(SimpleNamespace(), {}) == []
 
 
 def test_what_has_no_volume_says_what_it_is(demo_archive):

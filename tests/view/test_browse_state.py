@@ -31,6 +31,19 @@ def test_an_address_brings_everything_back():
     assert again.criteria() == there.criteria()
 
 
+def test_an_address_says_which_series_of_a_study_must_match():
+    there = BrowseState(level="study", matching="all")
+    assert ("matching", "all") in there.address()
+    assert back(there).strict
+    there.unfold("series")
+    assert not there.strict
+    assert "matching" not in dict(there.address())
+    there.match("none")
+    assert there.matching == "all"
+    there.clear()
+    assert there.matching == "any"
+
+
 def test_an_address_holds_nothing_that_somebody_typed():
     there = BrowseState(text="Sample Amina")
     there.toggle("SeriesDescription", "Brain of Amina")

@@ -20,6 +20,7 @@ from pacs_panel.view.charts.measures import measure
 from pacs_panel.view.charts.pages import charts_page
 from pacs_panel.view.charts.saying import said
 from tests.project.test_imports_lazy import loaded
+from tests.view.accessible import LIGHT_AND_DARK, accessible, in_theme
 
 FRAME = pd.DataFrame(
     {
@@ -334,6 +335,18 @@ def test_an_expired_selection_is_explained(demo_archive: Any, monkeypatch: pytes
     (told,) = page.main[0]
     assert told.shown["title"] == "This selection is not kept any more"
     assert told.shown["link"][0] == "browse"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", LIGHT_AND_DARK)
+def test_everybody_can_use_it(demo_archive: Any, page: Any, serve_app: Any, theme: str) -> None:
+    address = serve_app({"charts": lambda: charts_page(demo_archive)})
+    in_theme(page, address, theme)
+    page.goto(f"{address}/charts?Modality=CT&Modality=MR")
+    page.locator("section[aria-label='Collection'] .chart canvas").first.wait_for()
+    page.locator("section[aria-label='Modality']").get_by_role("button", name="Modality as table").click()
+    page.locator("section[aria-label='Modality'] tbody tr").first.wait_for()
+    accessible(page)
 
 
 @pytest.mark.browser

@@ -20,6 +20,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from pacs_panel.archive import Archive
 from pacs_panel.errors import ArchiveError, Denied
 from pacs_panel.peer import Operation, Peer
+from pacs_panel.serve.dimse.coming import bound, discard
 from pacs_panel.serve.dimse.finding import find
 from pacs_panel.serve.dimse.peers import Callers, allow
 from pacs_panel.serve.dimse.status import PROCESSING_FAILURE, SUCCESS, status
@@ -28,6 +29,7 @@ from pacs_panel.serve.dimse.storing import Storing
 log = logging.getLogger(__name__)
 COMMIT_SECONDS = 0.3
 QUERIES = (PatientRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelFind)
+LINES = 4  # for each association that may be open, before lines are cut without an answer
 ENOUGH = 10.0  # seconds for an association to end that was told to
 
 # Switches of the library, for the whole process: any class and syntax is taken as it is sent, data sets go to a file
@@ -36,6 +38,7 @@ _config.UNRESTRICTED_STORAGE_SERVICE = True
 _config.STORE_RECV_CHUNKED_DATASET = True
 _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False
 _config.LOG_HANDLER_LEVEL = "none"
+logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its errors quote what they could not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +133,10 @@ class Listener:
             return
         self._server = None
         server.shutdown()
-        associations = server.active_associations
-        for association in associations:
+        accepted = [association.of for association in list(self._open.values())]
+        for association in server.active_associations:
             association.abort()
-        for association in associations:
+        for association in accepted:  # the library lets the others wait for a word until their time is over
             association.join(ENOUGH)
         self._end.set()
         self._thread.join()
@@ -143,7 +146,11 @@ class Listener:
     def _commit(self) -> None:
         """Many objects are committed at once: that takes longer than to make one durable."""
         while not self._end.wait(COMMIT_SECONDS):
-            for association in list(self._open.values()):
+            for number, association in list(self._open.items()):
+                if not association.of.is_alive():  # the library gave it up without a word, as on a full disk
+                    log.info("an association has ended; what came of it until then is kept")
+                    self._end_of(number)
+                    continue
                 try:
                     association.storing.commit()
                 except Exception as error:  # it is tried again, and nothing is lost
@@ -151,7 +158,7 @@ class Listener:
 
     def _handlers(self) -> list[Any]:
         return [
-            (evt.EVT_CONN_OPEN, _answer_at_once),
+            (evt.EVT_CONN_OPEN, self._opened),
             (evt.EVT_ACCEPTED, self._accepted),
             (evt.EVT_CONN_CLOSE, self._closed),
             (evt.EVT_C_ECHO, self._echo),
@@ -159,10 +166,18 @@ class Listener:
             (evt.EVT_C_FIND, self._find),
         ]
 
+    def _opened(self, event: Any) -> None:
+        """Small packets wait for nothing: an answer that waits for an acknowledgement costs each object 40 ms."""
+        line = event.assoc.dul.socket.socket
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        bound(event.assoc)
+        if (server := self._server) is not None and len(server.active_associations) > LINES * self.how.associations:
+            line.shutdown(socket.SHUT_RDWR)  # each line takes threads, also where nothing is ever said on it
+
     def _accepted(self, event: Any) -> None:
         requestor = event.assoc.requestor
         peer = self._callers.who(requestor.ae_title, requestor.address)
-        self._open[id(event.assoc)] = _Association(peer, self._archive)
+        self._open[id(event.assoc)] = _Association(event.assoc, peer, self._archive)
         if peer is None:
             log.warning("a caller that is in no table was refused")
             event.assoc.abort()
@@ -171,12 +186,14 @@ class Listener:
         self._end_of(id(event.assoc))
 
     def _end_of(self, number: int) -> None:
-        if (association := self._open.pop(number, None)) is None:
+        if (association := self._open.get(number)) is None:
             return
+        association.cut()
         try:
             association.storing.close()
         except Exception as error:  # `recover` finds it
             log.warning("what came is sealed later: %s", type(error).__name__)
+        self._open.pop(number, None)  # not before: whoever closes the listener waits for it
 
     def _echo(self, event: Any) -> int:
         return self._answer(event, "echo", lambda _: SUCCESS)
@@ -204,15 +221,16 @@ class Listener:
             return status(error)
 
 
-def _answer_at_once(event: Any) -> None:
-    """Small packets wait for nothing: an answer that waits for an acknowledgement costs each object 40 ms."""
-    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
 class _Association:
     """One that is open: who calls, and what it stores."""
 
-    def __init__(self, peer: Peer | None, archive: Archive) -> None:
-        self.peer = peer
+    def __init__(self, of: Any, peer: Peer | None, archive: Archive) -> None:
+        self.of, self.peer = of, peer
         collection, title = (peer.collection, peer.ae_title) if peer else ("", "")
         self.storing = Storing(lambda: archive.receiving(collection=collection), title)
+
+    def cut(self) -> None:
+        """Close the line where the library did not, and remove what came half."""
+        if (line := self.of.dul.socket) is not None and not self.of.is_alive():
+            line._shutdown_socket()
+        discard(self.of)

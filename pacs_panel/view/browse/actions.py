@@ -114,7 +114,7 @@ class Actions:
         name = _name(message)
         if picked.every and message.get("rule") is True:
             if (asked := self.asked()) is None:
-                raise BadQuery("a selection of another page is no rule; collect it as a list")
+                raise BadQuery("this list cannot be told as a rule; collect it as a list")
             self.archive.organise.collect_by(name, **asked)
             return {"words": f"“{name}” now holds whatever matches, also what arrives later."}
         keys = self._marked(picked)

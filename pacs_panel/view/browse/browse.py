@@ -14,7 +14,7 @@ import param
 
 from pacs_panel.errors import BadQuery, NotFound, PacsPanelError
 from pacs_panel.view.browse import counts
-from pacs_panel.view.browse.actions import Actions, HandOver
+from pacs_panel.view.browse.actions import MOST_PICKED, Actions, HandOver
 from pacs_panel.view.browse.columns import columns, heads, series_row, study_row
 from pacs_panel.view.browse.facets import FACETS, Counted
 from pacs_panel.view.browse.parts import Filters, SeriesTable
@@ -23,7 +23,8 @@ from pacs_panel.view.browse.state import LONGEST_TEXT, SIZES, BrowseState
 HELP = "pacs-panel import FOLDER"
 GONE = "The selection of this address is no longer kept: it was made before the last restart, or long ago."
 MOST_UNFOLDED = 500  # series of one study
-REFRESHING = ["level", "text", "since", "until", "chosen", "ranges", "given", "order", "rows", "marks", "skipped"]
+NARROWING = ["level", "matching", "text", "since", "until", "chosen", "ranges", "given"]
+REFRESHING = [*NARROWING, "order", "rows", "marks", "skipped"]
 
 Steps = Callable[[], Iterable[Mapping[str, Any]]]
 Show = Callable[[Mapping[str, Any]], Any]
@@ -81,7 +82,7 @@ class Browse(pn.viewable.Viewer):
         self.table = SeriesTable(sizing_mode="stretch_both", margin=0, can=_can(pages, hand_over, archive))
         self.filters.on_msg(lambda event: self.hear(event.data))
         self.table.on_msg(lambda event: self.hear(event.data))
-        self.actions = Actions(archive, self._search, self._as_rule, hand_over)
+        self.actions = Actions(archive, self._everything, self._as_rule, hand_over)
         self.later, self.taken, self.pages = later, taken, pages
         self._lock, self._stamp = threading.Lock(), 0
         self._counted: dict[str, Counted] = {}
@@ -146,10 +147,11 @@ class Browse(pn.viewable.Viewer):
 
     def _asked(self) -> tuple[Any, ...]:
         now = self.state
-        return (now.level, now.criteria(), now.given, now.order, now.rows, now.marks)
+        return (now.level, now.strict, now.criteria(), now.given, now.order, now.rows, now.marks)
 
     def _search(self, level: str = "series", order: Any = None, **more: Any) -> Any:
-        found = self.archive.search(level, order=order, **self.state.criteria(), **more)
+        matching = {"matching": "all"} if level == "study" and self.state.strict else {}
+        found = self.archive.search(level, order=order, **self.state.criteria(), **matching, **more)
         if not self.state.given:
             return found
         if (given := self.taken(self.state.given)) is None:
@@ -160,14 +162,29 @@ class Browse(pn.viewable.Viewer):
     def _listed(self) -> Any:
         return self._search(self.state.level, [self.state.order])
 
+    def _everything(self, **more: Any) -> Any:
+        """The series that match; where all series of a study must, those of the studies listed only."""
+        if not self.state.strict or "study_key" in more:
+            return self._search(**more)
+        studies = self._search("study")
+        if not 0 < (count := studies.count()) <= MOST_PICKED:
+            raise BadQuery(f"{count:,} studies cannot be chosen at once; at most {MOST_PICKED:,}")
+        return self._search(study_key=[str(row["key"]) for row in studies.rows()], **more)
+
     def _as_rule(self) -> dict[str, Any] | None:
-        return None if self.state.given else self.state.criteria()
+        return None if self.state.given or self.state.strict else self.state.criteria()
 
     def _about(self) -> dict[str, Any]:
         """What the table shows besides rows."""
         now = self.state
         about = {"level": now.level, "order": list(now.order), "chips": now.narrowed(), "text": now.text}
-        more = {"columns": list(now.columns), "heads": heads(now.level), "size": now.rows, "sizes": list(SIZES)}
+        more = {
+            "matching": now.matching,
+            "columns": list(now.columns),
+            "heads": heads(now.level),
+            "size": now.rows,
+            "sizes": list(SIZES),
+        }
         return {**about, **more, "help": HELP, "error": "", "first": now.page * now.rows + 1, "query": self._query()}
 
     def _rows(self) -> dict[str, Any]:
@@ -216,6 +233,7 @@ class Browse(pn.viewable.Viewer):
             "drop": lambda m: self.state.drop(str(m.get("name")), _plain(m.get("value"))),
             "sort": lambda m: self.state.sort(str(m.get("keyword"))),
             "level": lambda m: self.state.unfold(str(m.get("level"))),
+            "matching": lambda m: self.state.match(str(m.get("matching"))),
             "clear": lambda _m: self.state.clear(),
             "page": self._turn,
             "rows": self._size,

@@ -45,7 +45,7 @@ def browse_page(
     state.take(address)
     waiting = "words" in address
     browse = Browse(archive, state, later=background(), hand_over=hand_over, taken=taken, pages=pages, waiting=waiting)
-    upload = Upload(sizing_mode="stretch_width", margin=0)
+    upload = Upload(sizing_mode="stretch_width", margin=(14, 14, 0, 14))
     pn.state.onload(browse.count)
     pn.state.onload(
         lambda: browse.later(lambda: [_collections(archive)], lambda names: upload.param.update(shown=names))

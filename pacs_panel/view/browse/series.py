@@ -13,9 +13,10 @@ import param
 from pacs_panel.dicom import full
 from pacs_panel.errors import Ambiguous, NotFound, NotYetShown, PacsPanelError
 from pacs_panel.model import Overlay, Revision
+from pacs_panel.view.browse.corrected import corrected, told
 from pacs_panel.view.browse.parts import Details, Note
 from pacs_panel.view.document import overlays
-from pacs_panel.view.document.blocks import links
+from pacs_panel.view.document.blocks import links, words
 from pacs_panel.view.document.component import DocumentView
 from pacs_panel.view.document.forms import form
 from pacs_panel.view.document.partners import Both, partners
@@ -109,6 +110,7 @@ class SeriesPage(pn.viewable.Viewer):
         self.details = Details(sizing_mode="stretch_width", margin=0)
         self._lock, self._revision, self._state = threading.Lock(), "", ""
         self._object = ""
+        self._corrected: Sequence[tuple[str, str]] = ()
         self.put(self.read())
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -128,7 +130,8 @@ class SeriesPage(pn.viewable.Viewer):
             return {"state": "error", "words": str(error)}
         try:
             key = str(row["key"])
-            return {"row": row, "partners": partners(self.archive, key), **self._made(row, key)}
+            beside = {"partners": partners(self.archive, key), "corrected": corrected(self.archive, row)}
+            return {"row": row, **beside, **self._made(row, key)}
         except PacsPanelError as error:
             return {"state": "error", "row": row, "words": str(error)}
 
@@ -171,7 +174,8 @@ class SeriesPage(pn.viewable.Viewer):
         except PacsPanelError as error:
             header = {"error": str(error)}
         with self._lock:
-            self.details.shown = {**self.details.shown, "header": header}
+            set_right = told(self._corrected, header.get("rows", ()))
+            self.details.shown = {**self.details.shown, "header": header, "corrected": set_right}
             view = self.main[0] if len(self.main) else None
             if isinstance(view, DocumentView) and view.shown["kind"] in overlays.KINDS and found:
                 view.shown = {**view.shown, "blocks": [*view.shown["blocks"], *overlays.listed(found)]}
@@ -187,6 +191,7 @@ class SeriesPage(pn.viewable.Viewer):
                     self.details.shown = {**self.details.shown, "partners": told}
                 return
             self._state, self._revision, self._object = found["state"], name, found.get("object", "")
+            self._corrected = found.get("corrected", ())
             facts, main = self._drawn(found)
             shown = self._details(found) | {"header": self.details.shown.get("header")}
             self.details.shown = shown | ({"document": [list(pair) for pair in facts]} if facts else {})
@@ -204,9 +209,12 @@ class SeriesPage(pn.viewable.Viewer):
         kind, to = document.head.kind, found["partners"][0]
         if kind in overlays.KINDS:
             blocks = overlays.shown_on(kind, to) or blocks
-        if type(document).__name__ in REFERRING or kind in overlays.KINDS:
+        if type(document).__name__ in REFERRING:
             blocks = [*blocks, *links("Refers to", to)]
+        elif kind in overlays.KINDS:
+            blocks = [*blocks, *links("Refers to", [one for one in to if not one.get("verdict")])]
         title = row["SeriesDescription"] or row["StudyDescription"] or kind
+        blocks = blocks or words("What this is", BARE)
         shown = {"kind": kind, "title": title, "blocks": blocks}
         return facts, DocumentView(shown=shown, sizing_mode="stretch_both", margin=0)
 
@@ -221,13 +229,14 @@ class SeriesPage(pn.viewable.Viewer):
         over = StackOverlays(self.archive, key, self.stack) if built else None
         states = StackPresentations(self.archive, key, self.stack, found["name"]) if built else None
         fill: dict[str, Any] = {"sizing_mode": "stretch_both", "height": None, "min_height": 420, "margin": 0}
+        fill["stylesheets"] = [".viewer { border-radius: 0 }"]  # it reaches to the page's edges
         return image_view(source, "http", self.base, overlays=over, presentations=states, **fill)
 
     def _details(self, found: Mapping[str, Any]) -> dict[str, Any]:
         if "row" not in found:
             return {}
         row, revision = found["row"], found.get("revision")
-        shown = series_words(row) | {"partners": _partners(found)}
+        shown = series_words(row) | {"partners": _partners(found), "corrected": told(found.get("corrected", ()))}
         if found["state"] == "building":
             shown["passport"] = [["Verdict", state_words(row)[1]], ["Why", WORDS["building"][1]]]
         if revision is not None and self.stack < len(revision.stacks):
@@ -281,8 +290,9 @@ def series_words(row: Mapping[str, Any]) -> dict[str, Any]:
         "Series UID": row["SeriesInstanceUID"],
     }
     return {
-        "title": row["SeriesDescription"] or row["StudyDescription"] or f"{row['Kind'] or 'Series'}",
+        "title": row["SeriesDescription"] or row["StudyDescription"] or _capital(row["Kind"] or "series"),
         "who": [person(row["PatientName"]), row["PatientID"] or ""],
+        "patient": f"patient?{urlencode({'patient': row['patient_key']})}" if row.get("patient_key") else "",
         "facts": [[what, str(how)] for what, how in facts.items() if how not in (None, "")],
     }
 
@@ -294,6 +304,7 @@ WORDS = {
     "error": ("This series cannot be shown", ""),
     "unreadable": ("This object cannot be read", ""),
 }
+BARE = "It states nothing that has a form of its own here; the whole header stands beside."
 KEPT = "{} The received bytes are safe and can be exported; the header stands beside."
 
 
@@ -310,4 +321,8 @@ def _note(found: Mapping[str, Any]) -> Note:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    return f"{_capital(text)}." if text else ""
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"

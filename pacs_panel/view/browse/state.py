@@ -18,6 +18,7 @@ FIRST_ORDER = ("StudyDate", "desc")
 NONE = "~"  # stands in an address for "has no value"
 TO = ".."  # between the ends of a range in an address
 LEVELS = ("series", "study")
+MATCHING = ("any", "all")  # of a study: some series of it matches, or each
 SIZES = (25, 50, 100)
 MOST_MARKS = 20  # pages back that an address remembers
 LONGEST_TEXT = 200
@@ -34,6 +35,7 @@ class BrowseState(param.Parameterized):
     """
 
     level: str = param.Selector(default="series", objects=list(LEVELS), doc="What is a row.")  # type: ignore[assignment]
+    matching: str = param.Selector(default="any", objects=list(MATCHING), doc="Which series of a study must match.")  # type: ignore[assignment]
     text = param.String(default="", doc="Words that may stand anywhere. Never part of an address.")
     since = param.String(default="", doc="First study date, as ``2025-01-31``.")
     until = param.String(default="", doc="Last study date.")
@@ -105,9 +107,19 @@ class BrowseState(param.Parameterized):
             order = self.order if self.order[0] in sortable(level) else FIRST_ORDER
             self.narrow(level=level, order=order, columns=())
 
+    def match(self, matching: str) -> None:
+        """Have studies listed of which any series matches, or all do."""
+        if matching in MATCHING:
+            self.narrow(matching=matching)
+
+    @property
+    def strict(self) -> bool:
+        """Whether studies are listed, and only those whose series all match."""
+        return self.level == "study" and self.matching == "all"
+
     def clear(self) -> None:
         """Look for everything."""
-        self.narrow(text="", since="", until="", chosen={}, ranges={}, given="")
+        self.narrow(text="", since="", until="", chosen={}, ranges={}, given="", matching="any")
 
     def turn(self, by: int, following: str | None = None) -> None:
         """Go a page on, to the one that begins after ``following``; or one back; or (0) to the first."""
@@ -133,6 +145,7 @@ class BrowseState(param.Parameterized):
         pairs += [(name, getattr(self, name)) for name in ("since", "until") if getattr(self, name)]
         pairs += [("chosen", self.given)] if self.given else []
         pairs += [("level", self.level)] if self.level != LEVELS[0] else []
+        pairs += [("matching", self.matching)] if self.strict else []
         pairs += [("order", "-".join(self.order))] if self.order != FIRST_ORDER else []
         pairs += [("columns", ".".join(self.columns))] if self.columns else []
         pairs += [("rows", str(self.rows))] if self.rows != SIZES[0] else []
@@ -157,6 +170,7 @@ class BrowseState(param.Parameterized):
         self.param.update(
             **self._facets(address),
             level=level,
+            matching="all" if first.get("matching") == "all" else "any",
             since=checked_date(first.get("since", "")),
             until=checked_date(first.get("until", "")),
             given=_matching(_TOKEN, first.get("chosen", "")),

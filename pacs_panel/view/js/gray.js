@@ -4,7 +4,8 @@ import { OPAQUE, colourTable, rgba } from "./colours.js";
 // The presets in order: {name, center, width, table}; where it is a number, `table` is of the stack's VOI tables, and centre and
 // width are what the table spans.
 export function presetsOf({ windows, voi_tables }) {
-  const own = windows.map(([center, width, name]) => ({ name, center, width, table: null }));
+  const told = (name) => name.replace(/^file (\d+)$/, (_, which) => (windows.length > 1 ? `As stored, ${which}` : "As stored"));
+  const own = windows.map(([center, width, name]) => ({ name: told(name), center, width, table: null }));
   for (const [table, { name, first, greys, place }] of [...voi_tables.entries()].reverse()) {
     const width = bytesOf(greys).length;
     own.splice(place, 0, { name, center: first + width / 2, width, table });

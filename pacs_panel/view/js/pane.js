@@ -28,8 +28,8 @@ export class Pane {
     this.scale = make("div", { class: "scale" }, this.scaleText, make("i"));
     this.note = make("div", { class: "note", role: "status" });
     this.el = make(
-      "section",
-      { class: "pane", "data-plane": view.name, "data-axis": view.axis, "aria-label": view.name === "image" ? nounOf(meta) : `${view.name} plane` },
+      "div",
+      { class: "pane", role: "group", "data-plane": view.name, "data-axis": view.axis, "aria-label": view.name === "image" ? nounOf(meta) : `${view.name} plane` },
       this.canvas,
       this.marks.shutter,
       this.cover.fills,

@@ -13,7 +13,7 @@ export class OverlayPanel {
   constructor(overlays) {
     this.overlays = overlays;
     this.cards = [];
-    this.el = make("aside", { class: "overlays", "aria-label": "Overlays", hidden: "" });
+    this.el = make("div", { class: "overlays", role: "group", "aria-label": "Overlays", hidden: "" });
   }
 
   get open() {

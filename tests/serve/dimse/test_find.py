@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
+from pynetdicom.dsutils import decode
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     PatientRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelFind,
@@ -15,6 +18,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from pacs_panel.archive import Archive, open_archive
 from pacs_panel.peer import Peer
+from pacs_panel.serve.dimse.finding import find
 from pacs_panel.serve.dimse.listener import Listening, listening
 from pacs_panel.serve.dimse.peers import Callers
 from pacs_panel.settings import Settings
@@ -130,3 +134,19 @@ def test_dcmtk_asks(address: tuple[str, int], tmp_path: Path, peer: Any) -> None
     subprocess.run(command, check=True, timeout=100, cwd=tmp_path, env={"TCP_NODELAY": "1"}, capture_output=True)
     (answer,) = tmp_path.glob("rsp*.dcm")
     assert b"Second" in answer.read_bytes()
+
+
+@pytest.mark.parametrize("element", [(0x00280010, "UN", b"abc"), (0x00200013, "UN", b"DOE^JOHN")])
+def test_a_question_that_makes_no_sense_is_refused_and_never_quoted(
+    archive: Archive,
+    element: tuple[int, str, bytes],
+    caplog: pytest.LogCaptureFixture,
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    tag, _, value = element
+    raw = struct.pack("<HHL", tag >> 16, tag & 0xFFFF, len(value)) + value
+    level = struct.pack("<HHL", 0x0008, 0x0052, 6) + b"IMAGE "
+    identifier = decode(BytesIO(level + raw), True, True)
+    statuses = [status for status, _ in find(archive, identifier, "PACS_PANEL", lambda: False)]
+    assert statuses == [0xC000]
+    assert "JOHN" not in caplog.text + "".join(str(each.message) for each in recwarn)

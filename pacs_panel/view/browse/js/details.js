@@ -13,7 +13,7 @@ class Details {
   }
 
   update() {
-    const { title, who, facts, passport, document: told, partners, stacks, header, back } = this.model.shown;
+    const { title, who, patient, facts, passport, corrected, document: told, partners, stacks, header, back } = this.model.shown;
     const link = make("a", { class: "back", href: back || "browse" }, "← Browse");
     link.addEventListener("click", (event) => {
       if (document.referrer.startsWith(`${location.origin}/browse`) && history.length > 1 && !event.ctrlKey && !event.metaKey) {
@@ -21,7 +21,7 @@ class Details {
         history.back();
       }
     });
-    const name = who && make("p", { class: "who" }, make("b", {}, who[0] || "No name"), make("span", {}, who[1] || "no ID"));
+    const name = who && make("p", { class: "who" }, make("b", {}, patient ? make("a", { href: patient, title: "All of this patient" }, who[0] || "No name") : who[0] || "No name"), make("span", {}, who[1] || "no ID"));
     redraw(
       this.el,
       link,
@@ -29,6 +29,7 @@ class Details {
       name,
       stacks?.length > 1 ? this.chooser(stacks) : null,
       this.section("Series", facts),
+      this.section("Corrected", corrected),
       this.section("Volume", passport),
       this.section("Document", told),
       this.partners("Refers to", partners?.to),

@@ -10,6 +10,7 @@ import { Keys } from "./keys.js";
 
 const PAUSE = 220; // ms without a key after which words are looked for
 const LEVELS = [["series", "Series"], ["study", "Studies"]];
+const MATCHING = [["any", "Any series matches"], ["all", "All series match"]];
 
 class Table {
   constructor(model) {
@@ -88,8 +89,11 @@ class Table {
       drop.append(make("span", { class: "words" }, words), make("span", { class: "cross", "aria-hidden": "true" }, "×"), make("span", { class: "hidden" }, ", remove"));
       return drop;
     });
+    const { matching } = this.model.shown;
+    const choice = ([name, words]) => button(words, () => this.say({ kind: "matching", matching: name }), { "aria-pressed": String(matching === name), "data-focus": `matching ${name}` });
+    const choose = level === "study" && chips.length > 0 && make("div", { class: "levels matching", role: "group", "aria-label": "Studies of which" }, MATCHING.map(choice));
     const clear = chips.length > 1 && button("Clear all", () => this.say({ kind: "clear" }), { class: "clear", "data-focus": "clear" });
-    redraw(this.top, make("p", { class: "total", role: "status" }, found), make("div", { class: "chips" }, drops, clear));
+    redraw(this.top, make("p", { class: "total", role: "status" }, found), make("div", { class: "chips" }, drops, clear), choose);
   }
 
   table(rows) {

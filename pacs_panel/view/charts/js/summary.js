@@ -31,7 +31,7 @@ class Summary {
     if (frozen && frozen !== this.frozen) this.asking = false;
     this.frozen = frozen;
     this.el.setAttribute("aria-busy", String(state === "loading"));
-    redraw(this.el, state === "shown" ? this.told() : state === "loading" ? this.loading() : this.message());
+    redraw(this.el, make("h1", { class: "hidden" }, "Charts"), state === "shown" ? this.told() : state === "loading" ? this.loading() : this.message());
   }
 
   told() {

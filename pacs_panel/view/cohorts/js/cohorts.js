@@ -32,7 +32,7 @@ class Cohorts {
     const top = make("header", {}, make("a", { class: "back", href: "browse" }, "← Browse"), make("h1", {}, many(cohorts.length, "cohort")));
     if (cohorts.length) return [top, this.table(["Cohort", "Criteria", "Series", "Objects", "Frozen", "Content hash"], cohorts.map((each) => this.listed(each)), "all")];
     const words = "A cohort keeps a selection for good: every series, its revision and the digest of every object, under one name and one hash.";
-    return [top, make("div", { class: "empty" }, make("h2", {}, "No cohorts yet"), make("p", {}, words), make("code", {}, how), make("p", { class: "or" }, "or in a notebook"), make("code", {}, 'archive.search(Modality="CT").freeze("name")'))];
+    return [top, make("div", { class: "empty" }, make("h2", {}, "No cohorts yet"), make("p", {}, words), make("p", {}, "Choose series in Browse and press Freeze; or at the command line"), make("code", {}, how), make("p", { class: "or" }, "or in a notebook"), make("code", {}, 'archive.search(Modality="CT").freeze("name")'))];
   }
 
   listed({ name, href, level, criteria, series, objects, frozen, by, hash }) {

@@ -2,6 +2,8 @@
 import { el } from "./parts.js";
 
 const OPEN_DEPTH = 3;
+const TYPES = { container: "group", num: "number", uidref: "UID", pname: "person", scoord: "region", scoord3d: "region in space", tcoord: "times", datetime: "date and time" };
+const typed = (type) => TYPES[type.toLowerCase()] ?? type.toLowerCase();
 
 export class Tree {
   constructor({ root, more }) {
@@ -24,8 +26,8 @@ export class Tree {
   }
 
   line({ name, type, relation, value }) {
-    const told = name || (relation ? relation : type.toLowerCase());
-    return [el("b", {}, told), value && el("span", { class: "value" }, value), el("span", { class: "type" }, type.toLowerCase())];
+    const told = name || (relation || typed(type));
+    return [el("b", {}, told), value && el("span", { class: "value" }, value), el("span", { class: "type" }, typed(type))];
   }
 
   open() {
