@@ -13,6 +13,7 @@ from pacs_panel.testing import ct_phantom, write
 from pacs_panel.view.browse.actions import Picked
 from pacs_panel.view.browse.browse import Browse
 from pacs_panel.view.browse.corrected import corrected, told
+from pacs_panel.view.browse.counts import paced
 from pacs_panel.view.browse.series import SeriesPage
 from pacs_panel.view.browse.state import BrowseState, checked_date
 from pacs_panel.view.words import day, number, person, state
@@ -75,13 +76,13 @@ def facets(browse: Browse) -> dict[str, dict[str, Any]]:
 def test_rows_come_first_and_counts_after(browse):
     assert len(rows(browse)) == 25
     assert browse.table.total is None
-    assert browse.filters.shown["counting"]
+    assert browse.filters.counting
     browse.count()
     assert browse.table.total == browse.archive.search().count()
     assert len(rows(browse)) == 25
     counted = browse.archive.search().facets("Modality")["Modality"]
     assert {value["value"]: value["count"] for value in facets(browse)["Modality"]["values"]} == dict(counted)
-    assert not browse.filters.shown["counting"]
+    assert not browse.filters.counting
 
 
 def test_counts_are_dropped_where_the_filters_changed_meanwhile(demo_archive):
@@ -100,6 +101,13 @@ def test_counts_are_dropped_where_the_filters_changed_meanwhile(demo_archive):
     for found in early:
         show(found)
     assert browse.table.total is None
+
+
+def test_counts_that_come_together_are_drawn_together():
+    steps = [{"a": [(1, 1)]}, {"b": [(2, 1)]}, {"c": [(3, 1)]}]
+    assert list(paced(steps, pause=0)) == steps
+    assert list(paced(steps, pause=3600)) == [{"a": [(1, 1)], "b": [(2, 1)], "c": [(3, 1)]}]
+    assert list(paced([])) == []
 
 
 def test_counting_ends_where_the_filters_changed_meanwhile(demo_archive):

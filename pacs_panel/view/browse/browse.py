@@ -138,12 +138,12 @@ class Browse(pn.viewable.Viewer):
                 self.table.param.update(shown={**shown, "stamp": self._stamp}, total=found.get("total"))
             elif "total" in found:
                 self.table.total = found["total"]
+            self.filters.counting = "done" not in found and "failed" not in found
             if "failed" in found:
-                self.filters.shown = {**self.filters.shown, "failed": found["failed"], "counting": False}
-                return
-            self._counted = {**self._counted, **found.get("counted", {})}
-            facets = counts.drawn(self._counted, self.state)
-            self.filters.shown = {"facets": facets, "counting": not found.get("done", False), "failed": ""}
+                self.filters.shown = {**self.filters.shown, "failed": found["failed"]}
+            elif "counted" in found:  # with the rows alone, nothing is drawn but that counts are to come
+                self._counted = {**self._counted, **found["counted"]}
+                self.filters.shown = {"facets": counts.drawn(self._counted, self.state), "failed": ""}
 
     def _asked(self) -> tuple[Any, ...]:
         now = self.state
@@ -210,7 +210,7 @@ class Browse(pn.viewable.Viewer):
         try:
             found = self._listed()
             yield {"asked": asked, "total": found.count()}
-            for counted in counts.in_turn(found, self._open):
+            for counted in counts.paced(counts.in_turn(found, self._open)):
                 yield {"asked": asked, "counted": counted}
                 if asked != self._asked():
                     return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import batched
 from typing import Any
@@ -10,6 +11,7 @@ from pacs_panel.view.browse.facets import FACETS, FEW, Counted, Facet, bars
 from pacs_panel.view.browse.state import BrowseState
 
 TOGETHER = 4  # facets asked for at once: short enough that rows never wait long
+PAUSE = 0.4  # seconds between two drawings of the filters: each is sent whole, and holds up what the user does next
 MOST_VALUES = 100_000  # of a range, or where one is looked for
 
 
@@ -23,6 +25,19 @@ def in_turn(found: Any, open_first: Iterable[str] = ()) -> Iterator[dict[str, Co
         yield found.facets(*some, limit=FEW + 1)
     for keyword in ranges:
         yield found.facets(keyword, limit=MOST_VALUES)
+
+
+def paced(counted: Iterable[dict[str, Counted]], pause: float = PAUSE) -> Iterator[dict[str, Counted]]:
+    """The same with less to draw: what comes within ``pause`` seconds is one step."""
+    waiting: dict[str, Counted] = {}
+    since = time.monotonic()
+    for some in counted:
+        waiting |= some
+        if time.monotonic() - since >= pause:
+            yield waiting
+            waiting, since = {}, time.monotonic()
+    if waiting:
+        yield waiting
 
 
 def drawn(counted: Mapping[str, Counted], state: BrowseState) -> list[dict[str, Any]]:

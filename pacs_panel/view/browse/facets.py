@@ -116,12 +116,12 @@ def bars(kind: Kind, counted: Iterable[tuple[Any, int]], most: int = BARS) -> di
 
 def _place(kind: Kind, value: Any) -> float | None:
     """Where a value lies: a number, or a date as its day."""
+    text = str(value)
     if kind == "dates":
-        try:
-            return float(datetime.datetime.strptime(str(value), "%Y%m%d").toordinal())
+        try:  # thousands of them: `strptime` takes twenty times as long
+            return float(datetime.date(int(text[:4]), int(text[4:6]), int(text[6:])).toordinal())
         except ValueError:
             return None
-    text = str(value)
     years = YEARS.get(text[-1:], 1.0)  # ages (AS) end in their unit
     try:
         place = float(text[:-1] if text[-1:] in YEARS else text) * years

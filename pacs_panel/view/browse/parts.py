@@ -32,6 +32,7 @@ class Drawn(JSComponent):
 class Filters(Drawn):
     """``facets``; says ``toggle`` (keyword, value), ``range`` (keyword, low, high), ``seek`` (keyword, words)."""
 
+    counting: bool = param.Boolean(default=True, doc="Whether there are more counts to come.")  # type: ignore[assignment]
     sought: dict[str, Any] = param.Dict(default={}, doc="Values that were looked for.")  # type: ignore[assignment]
 
     _esm = bundle("filters.js", SOURCES)

@@ -36,14 +36,18 @@ class Filters {
   }
 
   update() {
-    const { facets, counting, failed } = this.model.shown;
+    const { facets, failed } = this.model.shown;
     this.el.removeAttribute("aria-busy");
-    this.facets.toggleAttribute("data-counting", Boolean(counting));
+    this.counting();
     const told = failed ? make("p", { class: "failed", role: "alert" }, `Not counted: ${failed}`) : facets?.length ? null : this.bones();
     const typing = this.el.getRootNode().activeElement;
     const where = typing?.matches?.("input[type=search]") ? typing.selectionStart : null;
     redraw(this.facets, told, facets?.map((facet) => this.facet(facet)));
     if (where !== null) this.el.getRootNode().activeElement?.setSelectionRange?.(where, where);
+  }
+
+  counting() {
+    this.facets.toggleAttribute("data-counting", this.model.counting);
   }
 
   bones() {
@@ -131,5 +135,6 @@ export function render({ model }) {
   const filters = new Filters(model);
   model.on("shown", () => filters.update());
   model.on("sought", () => filters.update());
+  model.on("counting", () => filters.counting());
   return filters.el;
 }
