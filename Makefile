@@ -30,7 +30,7 @@ setup: $(DEV) ## make .venv with all that developing needs
 test: $(DEV) peers lint ## everything: lint, types, all tests; options for pytest in PYTEST_ARGS
 	$(PYTEST) --durations=20 $(PYTEST_ARGS)
 
-check: $(DEV) lint ## in two minutes: lint, types, unit tests: all but those with a browser, peers or the mark "slow"
+check: $(DEV) lint ## in a minute: lint, types, unit tests: all but those with a browser, peers or the mark "slow"
 	$(PYTEST) -q -m "not browser and not peer and not slow" --hypothesis-profile quick $(PYTEST_ARGS)
 
 bench: $(DEV) peers ## peers and limits beside us in one run: ratios, printed and written to a table; options in BENCH_ARGS
