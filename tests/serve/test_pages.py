@@ -105,7 +105,7 @@ def test_back_and_forward_go_from_change_to_change(page, address):
     page.wait_for_selector(".chip", state="detached")
     page.go_forward()
     page.wait_for_selector(".chip >> text=CT")
-    assert page.locator('[data-facet="Modality"] label', has_text="CT").locator("input").is_checked()
+    page.locator('[data-facet="Modality"] label', has_text="CT").locator("input:checked").wait_for()
 
 
 def test_the_keyboard_does_it_all(page, address):

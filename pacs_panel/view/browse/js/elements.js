@@ -15,12 +15,29 @@ export function button(words, act, attributes = {}) {
   return made;
 }
 
-// Draw anew without taking the keyboard away: what has the focus is found again by its data-focus.
+const press = { on: false, waiting: new Map() };
+
+// Draw anew without taking the keyboard away: what has the focus is found again by its data-focus. While the pointer is
+// pressed it waits: a click needs the element on which it began, and would be lost.
 export function redraw(root, ...children) {
+  const drawn = children.flat().filter(Boolean);
+  if (press.on) return void press.waiting.set(root, drawn);
+  press.waiting.delete(root);
   const held = root.getRootNode().activeElement?.dataset?.focus;
-  root.replaceChildren(...children.flat().filter(Boolean));
+  root.replaceChildren(...drawn);
   if (held) root.querySelector(`[data-focus="${CSS.escape(held)}"]`)?.focus({ preventScroll: true });
 }
+
+function released() {
+  if (!press.on) return;
+  press.on = false;
+  // After the click, which follows in the same task.
+  setTimeout(() => !press.on && [...press.waiting].forEach(([root, drawn]) => redraw(root, drawn)));
+}
+
+addEventListener("pointerdown", ({ button: which }) => (press.on ||= which === 0), true);
+addEventListener("pointermove", ({ buttons }) => buttons & 1 || released(), true);
+for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, ({ target }) => (end !== "blur" || target === window) && released(), true);
 
 export function many(number, one, several = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : several}`;
