@@ -22,7 +22,7 @@ from pacs_panel.cohort.asked import from_text, to_text
 from pacs_panel.errors import BadQuery, NotFound
 from pacs_panel.index.criteria import criteria
 from pacs_panel.index.engine import Database
-from pacs_panel.index.labels import LABELLED, Label, give, take
+from pacs_panel.index.labels import LABELLED, Label, give, take, tell
 from pacs_panel.index.search import MOST_ROWS, Search
 from pacs_panel.policy import Action
 from pacs_panel.records.values import Mark, MarkKind, Saved, SavedKind
@@ -239,10 +239,12 @@ class Organise:
         return [Mark(kind, level, key, name, value, uid, at, by) for key, uid in rows]
 
     def _mark(self, kind: MarkKind, uids: Iterable[str], name: str, level: Level, value: str = "") -> None:
-        self._records.mark(self._marks(kind, uids, name, level, value))
+        marks = self._marks(kind, uids, name, level, value)
+        tell(self._database, [(mark.level, mark.key) for mark in marks], first=partial(self._records.mark, marks))
 
     def _unmark(self, kind: MarkKind, uids: Iterable[str], name: str, level: Level) -> None:
-        self._records.unmark(kind, name, self._things(uids, level))
+        things = self._things(uids, level)
+        tell(self._database, things, first=partial(self._records.unmark, kind, name, things))
 
     def _label(self, kind: MarkKind, uids: Iterable[str], name: str, level: Level) -> None:
         marks = self._marks(kind, uids, name, level)

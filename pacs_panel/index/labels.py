@@ -75,6 +75,13 @@ def take(
         _retell(connection, gone)
 
 
+def tell(database: Database, things: Things, first: Callable[[], None] = lambda: None) -> None:
+    """Count these as changed, since something was said of them that is no attribute; else as `give`."""
+    with database.write() as connection:
+        first()
+        _retell(connection, things)
+
+
 def mirror(database: Database, told: Callable[[], Iterable[Label]]) -> None:
     """Make the labels those that are told, whatever they were."""
     with database.write() as connection:

@@ -54,6 +54,22 @@ def test_tags_say_who_and_when(archive: Archive, series: list[str]) -> None:
         archive.organise.untag(series[0], "good")
 
 
+@pytest.mark.parametrize("level", ["patient", "study", "series"])
+def test_whoever_follows_hears_of_notes_and_ratings(archive: Archive, series: list[str], level: Any) -> None:
+    key = str(archive.search(level).page().rows[0]["key"])
+    organise, numbers = archive.organise, [archive.change()]
+    note = organise.note(key, "Moved during the scan", level)
+    numbers.append(archive.change())
+    organise.rate(key, 3, level)
+    numbers.append(archive.change())
+    assert (level, key, False) in archive._index.changes_since(numbers[1])
+    organise.unnote(key, note, level)
+    numbers.append(archive.change())
+    organise.unrate(key, level)
+    numbers.append(archive.change())
+    assert numbers == sorted(set(numbers))
+
+
 def test_several_are_tagged_at_once_or_not_at_all(archive: Archive, series: list[str]) -> None:
     archive.organise.tag(series[:2], "good")
     with pytest.raises(NotFound):

@@ -35,7 +35,7 @@ class PatientPage(pn.viewable.Viewer):
         self.archive, self.key = archive, key
         self.main = History(sizing_mode="stretch_width", margin=0)
         self.main.on_msg(lambda event: self.hear(event.data))
-        self._lock = threading.Lock()
+        self._lock, self._changed = threading.Lock(), 0
         self.put(self.read())
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -45,6 +45,7 @@ class PatientPage(pn.viewable.Viewer):
 
     def read(self) -> dict[str, Any]:
         """Who it is and what there is, as of now, in whatever thread."""
+        as_of = self._changed
         try:
             row = self.archive.find(self.key, "patient")
             if row["key"] != self.key:
@@ -52,7 +53,13 @@ class PatientPage(pn.viewable.Viewer):
             studies, series = (self._below(level) for level in ("study", "series"))
             speaks_of = {str(each["key"]): self._targets(each) for each in series if is_object(each)}
             told = history(studies, series, speaks_of)
-            return {"state": "shown", "who": who(row), "studies": told, **self._remarks(studies, series)}
+            return {
+                "state": "shown",
+                "who": who(row),
+                "studies": told,
+                **self._remarks(studies, series),
+                "as_of": as_of,
+            }
         except NotFound:
             return {"state": "missing", "title": MISSING[0], "words": MISSING[1]}
         except PacsPanelError as error:
@@ -95,9 +102,12 @@ class PatientPage(pn.viewable.Viewer):
     # -- showing and hearing -------------------------------------------------------------------------------------------
 
     def put(self, found: Mapping[str, Any]) -> None:
-        """Show what was read."""
+        """Show what was read; not what was read before its user changed something, as that is told of, too."""
+        now = dict(found)
+        if now.pop("as_of", self._changed) != self._changed:
+            return
         kept = {"differs", "said", "key"} & self.main.shown.keys()
-        self._show(**({name: self.main.shown[name] for name in kept} | {"key": self.key} | dict(found)), anew=True)
+        self._show(**({name: self.main.shown[name] for name in kept} | {"key": self.key} | now), anew=True)
 
     def _show(self, *, anew: bool = False, **values: Any) -> None:
         with self._lock:
@@ -114,6 +124,7 @@ class PatientPage(pn.viewable.Viewer):
         said = ""
         try:
             remarks.change(self.archive.organise, key, level, message)
+            self._changed += 1
         except PacsPanelError as error:
             said = str(error)
         try:

@@ -139,6 +139,18 @@ def test_what_is_said_on_the_page_is_kept(archive):
 
 
 @pytest.mark.slow
+def test_what_was_read_before_a_change_does_not_undo_it(archive):
+    page = page_of(archive)
+    before = page.read()
+    page.hear({"kind": "rate", "level": "patient", "key": page.key, "value": 4})
+    page.put(before)
+    assert page.main.shown["remarks"][page.key]["mine"] == 4
+    archive.organise.rate(page.key, 2, "patient")
+    page.put(page.read())
+    assert page.main.shown["remarks"][page.key]["mine"] == 2
+
+
+@pytest.mark.slow
 def test_what_cannot_be_said_is_told_and_what_makes_no_sense_is_left(archive):
     page = page_of(archive)
     page.hear({"kind": "tag", "level": "patient", "key": page.key, "value": "*"})
