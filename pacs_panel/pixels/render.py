@@ -61,6 +61,24 @@ def encode(picture: Array, form: Literal["png", "jpeg"] = "png", quality: int = 
     return out.getvalue()
 
 
+def fitted(picture: Array, size: tuple[int, int] | None, region: tuple[int, int, int, int] = (0, 0, 0, 0)) -> Array:
+    """A part of a picture, fitted into so many columns and rows without being distorted.
+
+    Parameters
+    ----------
+    region : tuple of 4 ints
+        Left, top, width and height in pixels; a width or height of 0 is all the rest.
+    """
+    left, top, width, height = region
+    part = picture[top : top + height if height else None, left : left + width if width else None]
+    if size is None or not part.size:
+        return part if part.size else picture
+    scale = min(size[0] / part.shape[1], size[1] / part.shape[0])
+    shape = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
+    how = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(np.ascontiguousarray(part)).resize(shape, how))
+
+
 def thumbnail(
     array: Array,
     spacing: tuple[float, float] = (1.0, 1.0),
