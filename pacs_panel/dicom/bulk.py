@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from pydicom import Dataset
 
@@ -29,7 +29,7 @@ def _addressed(element: Element, at: str) -> Element:
     return {**element, "Value": items} if items else element
 
 
-def value(source: BinaryIO, path: Sequence[str], settings: Settings) -> bytes:
+def value(source: IO[bytes], path: Sequence[str], settings: Settings) -> bytes:
     """The value at ``tag[/item/tag…]``, as it stands in a data set in Explicit VR Little Endian.
 
     Raises
@@ -37,7 +37,7 @@ def value(source: BinaryIO, path: Sequence[str], settings: Settings) -> bytes:
     NotFound
         There is no such element.
     """
-    found, _ = load(source, settings)
+    found, _ = load(cast(BinaryIO, source), settings)
     try:
         with quiet():
             for tag, number in zip(path[:-1:2], path[1::2], strict=True):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import IO, Literal
+from typing import IO
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from pacs_panel.pipeline.watchdog import PATIENCE, limited, needed
 from pacs_panel.pixels import decode, frame_bytes, render
 from pacs_panel.pixels.intensity import (
     Shown,
-    Window,
     inverted,
     mapped,
     padding_mask,
@@ -38,31 +37,6 @@ from pacs_panel.storage.remote import RemotePath
 from pacs_panel.volume.planes import fill
 
 Array = np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """How a picture is made.
-
-    Attributes
-    ----------
-    form : str
-        ``jpeg`` or ``png``.
-    quality : int
-        Of JPEG, 1 to 100.
-    window : Window, optional
-        Instead of the object's own.
-    size : tuple of 2 ints, optional
-        Columns and rows into which it is fitted, keeping its proportions.
-    region : tuple of 4 ints
-        Left, top, width and height of the part that is shown, in pixels; a width or height of 0 is all the rest.
-    """
-
-    form: Literal["jpeg", "png"] = "jpeg"
-    quality: int = 90
-    window: Window | None = None
-    size: tuple[int, int] | None = None
-    region: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 class Decoding:
@@ -96,7 +70,7 @@ class Decoding:
         """One frame without compression, in little endian."""
         return self._run(kept, 1, partial(_frame, self._root, kept, index))
 
-    def picture(self, kept: Kept, index: int, modality: str, view: View) -> bytes:
+    def picture(self, kept: Kept, index: int, modality: str, view: render.View) -> bytes:
         """One frame as a PNG or JPEG file."""
         return self._run(kept, 1, partial(_picture, self._root, kept, index, modality, view))
 
@@ -135,7 +109,7 @@ def _image(kept: Kept) -> ImageHeader:
     return kept.image
 
 
-def _picture(root: Path, kept: Kept, index: int, modality: str, view: View, settings: Settings) -> bytes:
+def _picture(root: Path, kept: Kept, index: int, modality: str, view: render.View, settings: Settings) -> bytes:
     image = _image(kept)
     frame_bytes.check_frame(image, index)
     with open_original(root, kept.location) as source:

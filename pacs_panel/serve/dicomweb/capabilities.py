@@ -36,7 +36,6 @@ def capability_routes() -> APIRouter:
     routes = APIRouter()
 
     @routes.api_route("/", methods=["GET", "OPTIONS"])
-    @routes.api_route("", methods=["GET", "OPTIONS"], include_in_schema=False)
     def capabilities(request: Request) -> Response:
         base = asked.base(request)
         if choose(request, (WADL, JSON, "application/dicom+json")) == WADL:

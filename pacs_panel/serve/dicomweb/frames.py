@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from pacs_panel.archive import Archive
 from pacs_panel.errors import BadPixels, BadQuery, NotFound
-from pacs_panel.pipeline.decoding import View
 from pacs_panel.pixels.decode import why_not
 from pacs_panel.pixels.frame_bytes import check_frame, compressed
 from pacs_panel.pixels.intensity import FUNCTIONS, Window
+from pacs_panel.pixels.render import View
 from pacs_panel.serve.dicomweb import asked
 from pacs_panel.serve.dicomweb.accept import Range, accepted, not_acceptable
 from pacs_panel.serve.dicomweb.asked import Found
@@ -128,20 +128,19 @@ def frames(request: Request, archive: Archive, found: Found, text: str) -> Respo
 def _form(found: Found, ranges: list[Range]) -> tuple[Range, str]:
     """The range that is served, and the media type of frames."""
     stored = found.kept.transfer_syntax
-    compressed_as, why = STORED.get(stored, ""), ""
+    compressed_as, why = STORED.get(stored, ""), why_not(stored)
     for one in ranges:
-        if (
-            compressed_as
-            and one.syntax in ("*", stored)
-            and (one.takes(compressed_as) or one.takes_parts(compressed_as))
-        ):
-            return one, compressed_as
-        if compressed_as and not one.syntax and compressed_as in (one.media, one.type):
-            return one, compressed_as
-        if one.syntax in ("", "*", EXPLICIT_LE) and (one.takes(OCTETS) or one.takes_parts(OCTETS)):
-            if not (why := why_not(stored)):
-                return one, OCTETS
+        if compressed_as and _takes(one, compressed_as):
+            as_stored = one.syntax in ("*", stored)
+            if as_stored or (not one.syntax and compressed_as in (one.media, one.type)):
+                return one, compressed_as
+        if one.syntax in ("", "*", EXPLICIT_LE) and _takes(one, OCTETS) and not why:
+            return one, OCTETS
     raise not_acceptable(why or f"frames are {OCTETS}{' or ' * bool(compressed_as)}{compressed_as}")
+
+
+def _takes(one: Range, media: str) -> bool:
+    return one.takes(media) or one.takes_parts(media)
 
 
 def _stored(archive: Archive, found: Found, index: int) -> bytes:
