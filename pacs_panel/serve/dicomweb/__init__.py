@@ -1,0 +1,1 @@
+"""DICOMweb (PS3.18): plain routes of the application."""
