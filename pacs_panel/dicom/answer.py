@@ -15,6 +15,12 @@ from pacs_panel.attributes import BY_KEYWORD, Level
 config.settings.reading_validation_mode = config.IGNORE  # for the whole process: its warnings quote values
 
 LEVELS: dict[str, Level] = {"PATIENT": "patient", "STUDY": "study", "SERIES": "series", "IMAGE": "instance"}
+UNIQUE = {  # keys by which objects are retrieved, PS3.4 §C.6
+    "PATIENT": "PatientID",
+    "STUDY": "StudyInstanceUID",
+    "SERIES": "SeriesInstanceUID",
+    "IMAGE": "SOPInstanceUID",
+}
 UTF_8 = "ISO_IR 192"
 STATE = (
     "QueryRetrieveLevel",
@@ -80,3 +86,19 @@ def _value(keyword: str, value: object) -> object:
     if isinstance(value, str) and "\\" in value:
         return value.split("\\")
     return value
+
+
+def named(sop_instance_uid: str) -> Dataset:
+    """An object by its name alone."""
+    made = Dataset()
+    made.SOPInstanceUID = sop_instance_uid
+    return made
+
+
+def told(status: int, comment: str) -> Dataset:
+    """A status with its reason (PS3.7 §C)."""
+    made = Dataset()
+    made.Status = status
+    if comment:
+        made.ErrorComment = comment[:64]
+    return made

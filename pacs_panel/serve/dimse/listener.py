@@ -13,7 +13,11 @@ from typing import Any
 from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     PatientRootQueryRetrieveInformationModelFind,
+    PatientRootQueryRetrieveInformationModelGet,
+    PatientRootQueryRetrieveInformationModelMove,
     StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
 
@@ -23,12 +27,20 @@ from pacs_panel.peer import Operation, Peer
 from pacs_panel.serve.dimse.coming import bound, discard
 from pacs_panel.serve.dimse.finding import find
 from pacs_panel.serve.dimse.peers import Callers, allow
+from pacs_panel.serve.dimse.retrieving import get, move, refuse
 from pacs_panel.serve.dimse.status import PROCESSING_FAILURE, SUCCESS, status
 from pacs_panel.serve.dimse.storing import Storing
 
 log = logging.getLogger(__name__)
 COMMIT_SECONDS = 0.3
-QUERIES = (PatientRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelFind)
+QUERIES = (
+    PatientRootQueryRetrieveInformationModelFind,
+    PatientRootQueryRetrieveInformationModelGet,
+    PatientRootQueryRetrieveInformationModelMove,
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
+)
 LINES = 4  # for each association that may be open, before lines are cut without an answer
 ENOUGH = 10.0  # seconds for an association to end that was told to
 
@@ -164,6 +176,8 @@ class Listener:
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_C_FIND, self._find),
+            (evt.EVT_C_GET, self._get),
+            (evt.EVT_C_MOVE, self._move),
         ]
 
     def _opened(self, event: Any) -> None:
@@ -211,6 +225,28 @@ class Listener:
             yield status(error), None
             return
         yield from find(self._archive, identifier, self.how.ae_title, lambda: event.is_cancelled)
+
+    def _get(self, event: Any) -> Iterator[Any]:
+        try:
+            self._allow(event, "retrieve")
+        except Denied as error:
+            refuse(event.assoc, error)
+            yield 0
+            return
+        yield from get(self._archive, event)
+
+    def _move(self, event: Any) -> Iterator[Any]:
+        try:
+            self._allow(event, "retrieve")
+        except Denied as error:
+            refuse(event.assoc, error)
+            yield None, None
+            return
+        yield from move(self._archive, event, self._callers.peers)
+
+    def _allow(self, event: Any, operation: Operation) -> None:
+        association = self._open.get(id(event.assoc))
+        allow(association.peer if association else None, operation)
 
     def _answer(self, event: Any, operation: Operation, act: Callable[[_Association], int]) -> int:
         association = self._open.get(id(event.assoc))
