@@ -19,6 +19,7 @@ from pacs_panel.dicom.answer import LEVELS, UNIQUE, asked, named, told
 from pacs_panel.errors import BadQuery, Busy, PacsPanelError
 from pacs_panel.model import Kept
 from pacs_panel.peer import Peer
+from pacs_panel.pixels.transcode import transcode
 from pacs_panel.serve.dimse.sending import MOST_CONTEXTS, context_of, write_file
 from pacs_panel.serve.dimse.status import CANCELLED, CANNOT_UNDERSTAND, NO_SUCH_LEVEL, PENDING, status
 
@@ -162,10 +163,14 @@ class _Carrier:
         self._file = None
         accepted = self._association.accepted_contexts
         syntaxes = {str(each.transfer_syntax[0]) for each in accepted if each.abstract_syntax == kept.sop_class_uid}
-        if kept.transfer_syntax not in syntaxes:
+        if not syntaxes & {kept.transfer_syntax, EXPLICIT}:
             return f"not taken in transfer syntax {kept.transfer_syntax}"
         try:
-            write_file(self._archive, kept, file)
+            if kept.transfer_syntax in syntaxes:
+                write_file(self._archive, kept, file)
+            else:
+                with self._archive.original(kept) as source, file.open("wb") as target:
+                    transcode(source, kept, target, self._archive.settings)
         except (PacsPanelError, OSError) as error:
             return _comment(error)
         self._file = file

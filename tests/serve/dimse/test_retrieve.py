@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,18 +151,67 @@ def test_objects_go_out_as_they_are_kept(archive: Archive, model: Any, level: st
 
 
 def test_what_a_peer_does_not_take_fails_with_its_reason(archive: Archive) -> None:
-    got = Got()
-    mr = ((MRImageStorage, ExplicitVRLittleEndian),)
-    with destination(got, *mr) as dest, serving(archive, dest) as address:
-        for model in (PATIENT_GET, PATIENT_MOVE):
-            got.clear()
-            state, failed, _ = retrieve(address, identifier("PATIENT", PatientID="P-1"), model, got, mr)
-            assert state.Status == 0xB000
-            assert RLELossless in state.ErrorComment
-            assert (state.NumberOfCompletedSuboperations, state.NumberOfFailedSuboperations) == (3, 4)
-            assert failed is not None
-            assert set(failed.FailedSOPInstanceUIDList) == set(kept(archive, Modality="CT"))
-            assert got == kept(archive, Modality="MR", PatientID="P-1")
+    got, mr = Got(), ((MRImageStorage, ExplicitVRLittleEndian),)
+    with serving(archive) as address:
+        state, failed, _ = retrieve(address, identifier("PATIENT", PatientID="P-1"), PATIENT_GET, got, mr)
+    assert state.Status == 0xB000
+    assert RLELossless in state.ErrorComment
+    assert (state.NumberOfCompletedSuboperations, state.NumberOfFailedSuboperations) == (3, 4)
+    assert failed is not None
+    assert set(failed.FailedSOPInstanceUIDList) == set(kept(archive, Modality="CT"))
+    assert got == kept(archive, Modality="MR", PatientID="P-1")
+
+
+def test_what_is_compressed_is_decoded_where_the_peer_takes_nothing_else(archive: Archive) -> None:
+    got, kinds = Got(), ((CTImageStorage, ExplicitVRLittleEndian),)
+    with serving(archive) as address:
+        state, _, _ = retrieve(address, ask(archive, "SERIES", Modality="CT"), STUDY_GET, got, kinds)
+    assert (state.Status, state.NumberOfCompletedSuboperations) == (0, 4)
+    for uid, content in got.items():
+        same_pixels(archive, uid, pydicom.filereader.read_dataset(io.BytesIO(content), False, True))
+
+
+@pytest.mark.peer("storescp")
+def test_dcmtk_is_moved_to(archive: Archive, tmp_path: Path, peer: Callable[[str], Path]) -> None:
+    """Its receiver takes what is not compressed."""
+    (tmp_path / "out").mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(peer("storescp")), "-aet", "DEST", "-od", str(tmp_path / "out"), str(port)]
+    with subprocess.Popen(command, env={"TCP_NODELAY": "1"}) as process:
+        try:
+            with serving(archive, Peer("dest", "DEST", "127.0.0.1", port)) as address:
+                when_it_listens(port)
+                state, _, _ = retrieve(address, identifier("PATIENT", PatientID="P-1"), PATIENT_MOVE, Got())
+        finally:
+            process.terminate()
+    assert (state.Status, state.NumberOfCompletedSuboperations) == (0, 7)
+    for path in (tmp_path / "out").iterdir():
+        found = pydicom.dcmread(path)
+        same_pixels(archive, str(found.SOPInstanceUID), found)
+    assert len(list((tmp_path / "out").iterdir())) == 7
+
+
+def when_it_listens(port: int) -> None:
+    """Wait until somebody answers on a port."""
+    entity: Any = AE(TITLE)
+    entity.add_requested_context("1.2.840.10008.1.1")
+    for _ in range(300):
+        found = entity.associate("127.0.0.1", port)
+        if found.is_established:
+            found.release()
+            return
+        threading.Event().wait(0.1)
+    raise AssertionError("nobody listens")
+
+
+def same_pixels(archive: Archive, uid: str, found: Any) -> None:
+    """Uncompressed, and what decoding by an independent implementation gives."""
+    own = pydicom.dcmread(io.BytesIO(archive.read(uid)))
+    size = own.Rows * own.Columns * 2
+    assert found.PixelData[:size] == own.pixel_array.astype("<u2" if not own.PixelRepresentation else "<i2").tobytes()
+    assert len(found.PixelData) == size
 
 
 @pytest.mark.parametrize("model", [PATIENT_GET, PATIENT_MOVE])
