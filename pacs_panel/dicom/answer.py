@@ -102,3 +102,27 @@ def told(status: int, comment: str) -> Dataset:
     if comment:
         made.ErrorComment = comment[:64]
     return made
+
+
+def referenced(information: Dataset) -> dict[str, str]:
+    """Objects of a request for storage commitment: SOP Instance UID to SOP Class UID (PS3.4 §J.3.2)."""
+    items = information.get("ReferencedSOPSequence", None) or ()
+    return {str(item.ReferencedSOPInstanceUID): str(item.ReferencedSOPClassUID) for item in items}
+
+
+def committed(transaction: str, objects: Mapping[str, str], failed: Mapping[str, int]) -> Dataset:
+    """What is told of a transaction: objects that are kept safely, and why others are not (PS3.4 §J.3.3)."""
+    made = Dataset()
+    made.TransactionUID = transaction
+    made.ReferencedSOPSequence = [_reference(uid, kind) for uid, kind in objects.items() if uid not in failed]
+    if failed:
+        made.FailedSOPSequence = [_reference(uid, objects[uid]) for uid in failed]
+        for item, reason in zip(made.FailedSOPSequence, failed.values(), strict=True):
+            item.FailureReason = reason
+    return made
+
+
+def _reference(uid: str, kind: str) -> Dataset:
+    made = Dataset()
+    made.ReferencedSOPClassUID, made.ReferencedSOPInstanceUID = kind, uid
+    return made
