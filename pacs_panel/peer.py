@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Operation = Literal["echo", "store", "find", "retrieve"]
+Operation = Literal["echo", "store", "find", "retrieve", "commit"]
 OPERATIONS: frozenset[Operation] = frozenset(get_args(Operation))
 
 
@@ -24,7 +24,8 @@ class Peer:
     port : int
         On which it can be called; 0 where it cannot.
     may : frozenset of str
-        What it may do when it calls: of ``echo``, ``store``, ``find`` and ``retrieve``.
+        What it may do when it calls: of ``echo``, ``store``, ``find``, ``retrieve`` and ``commit``
+        (ask whether what it sent is kept safely).
     collection : str
         Name under which what it sends can be found.
     """

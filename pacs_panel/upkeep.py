@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 from pacs_panel.attributes import Level
-from pacs_panel.errors import Busy
+from pacs_panel.errors import Busy, NotFound
 from pacs_panel.index.corrected import correct
+from pacs_panel.keep.originals import damage
 from pacs_panel.keep.quarantine import Refused, quarantined
 from pacs_panel.model import Revision
 from pacs_panel.pipeline.admit import recover
@@ -19,7 +20,7 @@ from pacs_panel.pipeline.settle import settle
 from pacs_panel.pipeline.trash import remove, restore
 from pacs_panel.pipeline.verify import Verification, verify
 from pacs_panel.receive.report import Report
-from pacs_panel.records.values import Session, Trashed
+from pacs_panel.records.values import Commitment, Session, Trashed
 from pacs_panel.scoped import Scoped
 from pacs_panel.storage import layout
 from pacs_panel.storage.files import lock
@@ -47,6 +48,38 @@ class Upkeep(Scoped):
         self._may("administer")
         with self._reading():
             return verify(self.root, self._index, self.settings, executor=executor, progress=progress)
+
+    def unsafe(self, objects: Mapping[str, str]) -> dict[str, str]:
+        """Re-hash objects that somebody relies on, by SOP Instance UID and Class UID; gives what is not kept safely.
+
+        Each with its reason: ``missing``, ``conflict`` (it is of another class) or ``damaged``.
+        """
+        return {uid: reason for uid, kind in objects.items() if (reason := self._unsafe(uid, kind))}
+
+    def _unsafe(self, uid: str, sop_class_uid: str) -> str:
+        try:
+            self._find(uid, "instance", self._scope("instance"))
+            kept = self._index.object(uid)
+        except NotFound:
+            return "missing"
+        if kept.sop_class_uid != sop_class_uid:
+            return "conflict"
+        return "damaged" if damage(self.root, kept) else ""
+
+    def promise(self, commitment: Commitment) -> None:
+        """Note that a peer waits to be told whether objects are kept safely."""
+        self._may("write")
+        self._records.promise(commitment)
+
+    def promised(self) -> list[Commitment]:
+        """Peers that wait."""
+        self._may("read")
+        return self._records.promised()
+
+    def keep_promise(self, commitment: Commitment) -> None:
+        """Note that a peer was told."""
+        self._may("write")
+        self._records.keep_promise(commitment)
 
     def remove(self, uid: str, level: Level = "series") -> int:
         """Put a study, a series or an object into the trash; gives the number of object versions."""

@@ -15,6 +15,12 @@ from pacs_panel.attributes import BY_KEYWORD, Level
 config.settings.reading_validation_mode = config.IGNORE  # for the whole process: its warnings quote values
 
 LEVELS: dict[str, Level] = {"PATIENT": "patient", "STUDY": "study", "SERIES": "series", "IMAGE": "instance"}
+UNIQUE = {  # keys by which objects are retrieved, PS3.4 §C.6
+    "PATIENT": "PatientID",
+    "STUDY": "StudyInstanceUID",
+    "SERIES": "SeriesInstanceUID",
+    "IMAGE": "SOPInstanceUID",
+}
 UTF_8 = "ISO_IR 192"
 STATE = (
     "QueryRetrieveLevel",
@@ -80,3 +86,43 @@ def _value(keyword: str, value: object) -> object:
     if isinstance(value, str) and "\\" in value:
         return value.split("\\")
     return value
+
+
+def named(sop_instance_uid: str) -> Dataset:
+    """An object by its name alone."""
+    made = Dataset()
+    made.SOPInstanceUID = sop_instance_uid
+    return made
+
+
+def told(status: int, comment: str) -> Dataset:
+    """A status with its reason (PS3.7 §C)."""
+    made = Dataset()
+    made.Status = status
+    if comment:
+        made.ErrorComment = comment[:64]
+    return made
+
+
+def referenced(information: Dataset) -> dict[str, str]:
+    """Objects of a request for storage commitment: SOP Instance UID to SOP Class UID (PS3.4 §J.3.2)."""
+    items = information.get("ReferencedSOPSequence", None) or ()
+    return {str(item.ReferencedSOPInstanceUID): str(item.ReferencedSOPClassUID) for item in items}
+
+
+def committed(transaction: str, objects: Mapping[str, str], failed: Mapping[str, int]) -> Dataset:
+    """What is told of a transaction: objects that are kept safely, and why others are not (PS3.4 §J.3.3)."""
+    made = Dataset()
+    made.TransactionUID = transaction
+    made.ReferencedSOPSequence = [_reference(uid, kind) for uid, kind in objects.items() if uid not in failed]
+    if failed:
+        made.FailedSOPSequence = [_reference(uid, objects[uid]) for uid in failed]
+        for item, reason in zip(made.FailedSOPSequence, failed.values(), strict=True):
+            item.FailureReason = reason
+    return made
+
+
+def _reference(uid: str, kind: str) -> Dataset:
+    made = Dataset()
+    made.ReferencedSOPClassUID, made.ReferencedSOPInstanceUID = kind, uid
+    return made

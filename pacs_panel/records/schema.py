@@ -104,6 +104,16 @@ correction = Table(
     Column("undone_by", Text, nullable=False),
 )
 
+# Objects for which a peer was promised an answer whether they are kept safely (PS3.4 Annex J); `objects` as JSON.
+commitment = Table(
+    "commitment",
+    metadata,
+    Column("transaction", Text, primary_key=True),
+    Column("peer", Text, primary_key=True),
+    Column("objects", Text, nullable=False),
+    Column("at", Integer, nullable=False),
+)
+
 # Step n leads from version n to n + 1. Steps are history: they are added to, never changed.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -133,6 +143,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ' level TEXT NOT NULL, "keys" TEXT NOT NULL, "to" TEXT NOT NULL, "values" TEXT NOT NULL,'
         " reason TEXT NOT NULL, at INTEGER NOT NULL,"
         ' "by" TEXT NOT NULL, undone INTEGER, undone_by TEXT NOT NULL)',
+    ),
+    (
+        'CREATE TABLE commitment ("transaction" TEXT NOT NULL, peer TEXT NOT NULL, objects TEXT NOT NULL,'
+        ' at INTEGER NOT NULL, PRIMARY KEY ("transaction", peer))',
     ),
 )
 VERSION = len(MIGRATIONS)

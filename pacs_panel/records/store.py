@@ -19,7 +19,7 @@ from pacs_panel.attributes import Level
 from pacs_panel.errors import ArchiveError, BadQuery, Busy, NotFound
 from pacs_panel.model import Correction
 from pacs_panel.records import schema
-from pacs_panel.records.values import Mark, MarkKind, Reference, Rewrite, Saved, SavedKind, Session, Trashed
+from pacs_panel.records.values import Commitment, Mark, MarkKind, Reference, Rewrite, Saved, SavedKind, Session, Trashed
 
 BUSY_SECONDS = 30
 
@@ -127,9 +127,8 @@ class Records:
         ------
         NotFound
         """
-        columns = schema.trash.c
         with self._write() as connection:
-            gone = connection.execute(delete(schema.trash).where(columns.level == level, columns.key == key))
+            gone = connection.execute(delete(schema.trash).filter_by(level=level, key=key))
             if not gone.rowcount:
                 raise NotFound(f"no {level} {key} in the trash")
 
@@ -248,9 +247,8 @@ class Records:
         ------
         NotFound
         """
-        columns = schema.saved.c
         with self._write() as connection:
-            gone = connection.execute(delete(schema.saved).where(columns.kind == kind, columns.name == name))
+            gone = connection.execute(delete(schema.saved).filter_by(kind=kind, name=name))
             if not gone.rowcount:
                 raise NotFound(f"there is no such {kind}")
 
@@ -291,6 +289,22 @@ class Records:
             found = [dict(row) for row in connection.execute(query).mappings()]
         told = [{"keys": tuple(json.loads(row["keys"])), "values": json.loads(row["values"])} for row in found]
         return [Correction(**row | parsed) for row, parsed in zip(found, told, strict=True)]
+
+    def promise(self, commitment: Commitment) -> None:
+        """Note that a peer waits for an answer; the same transaction again takes the place of the one before."""
+        self._put(schema.commitment, [asdict(commitment)])
+
+    def promised(self) -> list[Commitment]:
+        """Peers that wait, the longest first."""
+        with self._read() as connection:
+            found = connection.execute(select(schema.commitment).order_by(schema.commitment.c.at))
+            return [Commitment(**row) for row in found.mappings()]
+
+    def keep_promise(self, commitment: Commitment) -> None:
+        """Note that a peer was told."""
+        mine = {"transaction": commitment.transaction, "peer": commitment.peer}
+        with self._write() as connection:
+            connection.execute(delete(schema.commitment).filter_by(**mine))
 
     # -- within --------------------------------------------------------------------------------------------------------
 

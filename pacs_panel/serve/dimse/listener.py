@@ -13,22 +13,36 @@ from typing import Any
 from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     PatientRootQueryRetrieveInformationModelFind,
+    PatientRootQueryRetrieveInformationModelGet,
+    PatientRootQueryRetrieveInformationModelMove,
+    StorageCommitmentPushModel,
     StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
 
 from pacs_panel.archive import Archive
-from pacs_panel.errors import ArchiveError, Denied
+from pacs_panel.errors import ArchiveError, Denied, PacsPanelError
 from pacs_panel.peer import Operation, Peer
 from pacs_panel.serve.dimse.coming import bound, discard
+from pacs_panel.serve.dimse.committing import Committing
 from pacs_panel.serve.dimse.finding import find
 from pacs_panel.serve.dimse.peers import Callers, allow
+from pacs_panel.serve.dimse.retrieving import get, move, refuse
 from pacs_panel.serve.dimse.status import PROCESSING_FAILURE, SUCCESS, status
 from pacs_panel.serve.dimse.storing import Storing
 
 log = logging.getLogger(__name__)
 COMMIT_SECONDS = 0.3
-QUERIES = (PatientRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelFind)
+QUERIES = (
+    PatientRootQueryRetrieveInformationModelFind,
+    PatientRootQueryRetrieveInformationModelGet,
+    PatientRootQueryRetrieveInformationModelMove,
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
+)
 LINES = 4  # for each association that may be open, before lines are cut without an answer
 ENOUGH = 10.0  # seconds for an association to end that was told to
 
@@ -57,6 +71,8 @@ class Listening:
         Most at once; others are told to come again.
     timeout : float
         Seconds without a word after which an association is ended.
+    retry : float
+        Seconds after which a peer that could not be told of storage commitment is called again, and then rarer.
     """
 
     host: str = "127.0.0.1"
@@ -64,6 +80,7 @@ class Listening:
     ae_title: str = "PACS_PANEL"
     associations: int = 16
     timeout: float = 60.0
+    retry: float = 10.0
 
 
 @contextmanager
@@ -101,7 +118,8 @@ class Listener:
         self._archive, self._callers = archive, callers
         self._open: dict[int, _Association] = {}
         self._server: Any = None
-        self._end = threading.Event()
+        self._end, self._arriving = threading.Event(), threading.Lock()
+        self._committing = Committing(archive, callers.peers, self.how.ae_title, self.how.retry, self._arrived)
         self._thread = threading.Thread(target=self._commit, name="arrivals", daemon=True)
 
     def start(self) -> tuple[str, int]:
@@ -114,7 +132,7 @@ class Listener:
         """
         how = self.how
         entity = AE(how.ae_title)
-        for supported in (Verification, *QUERIES):
+        for supported in (Verification, StorageCommitmentPushModel, *QUERIES):
             entity.add_supported_context(supported)
         entity.require_called_aet = True
         entity.maximum_associations = how.associations
@@ -124,6 +142,7 @@ class Listener:
         except OSError as error:
             raise ArchiveError(f"cannot listen on port {how.port} ({error.strerror}): give another one") from None
         self._thread.start()
+        self._committing.start()
         host, port = self._server.server_address[:2]
         return str(host), int(port)
 
@@ -140,6 +159,7 @@ class Listener:
             association.join(ENOUGH)
         self._end.set()
         self._thread.join()
+        self._committing.close()
         for left in list(self._open):
             self._end_of(left)
 
@@ -152,9 +172,16 @@ class Listener:
                     self._end_of(number)
                     continue
                 try:
-                    association.storing.commit()
+                    with self._arriving:
+                        association.storing.commit()
                 except Exception as error:  # it is tried again, and nothing is lost
                     log.warning("what came is not in the index yet: %s", type(error).__name__)
+
+    def _arrived(self) -> None:
+        """Let the index know at once of what came."""
+        for association in list(self._open.values()):
+            with self._arriving:
+                association.storing.commit()
 
     def _handlers(self) -> list[Any]:
         return [
@@ -164,6 +191,9 @@ class Listener:
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_C_FIND, self._find),
+            (evt.EVT_C_GET, self._get),
+            (evt.EVT_C_MOVE, self._move),
+            (evt.EVT_N_ACTION, self._action),
         ]
 
     def _opened(self, event: Any) -> None:
@@ -211,6 +241,34 @@ class Listener:
             yield status(error), None
             return
         yield from find(self._archive, identifier, self.how.ae_title, lambda: event.is_cancelled)
+
+    def _get(self, event: Any) -> Iterator[Any]:
+        try:
+            self._allow(event, "retrieve")
+        except Denied as error:
+            refuse(event.assoc, error)
+            yield 0
+            return
+        yield from get(self._archive, event)
+
+    def _move(self, event: Any) -> Iterator[Any]:
+        try:
+            self._allow(event, "retrieve")
+        except Denied as error:
+            refuse(event.assoc, error)
+            yield None, None
+            return
+        yield from move(self._archive, event, self._callers.peers)
+
+    def _action(self, event: Any) -> tuple[int, None]:
+        try:
+            return self._committing.request(event, self._allow(event, "commit")), None
+        except PacsPanelError as error:
+            return status(error), None
+
+    def _allow(self, event: Any, operation: Operation) -> Peer:
+        association = self._open.get(id(event.assoc))
+        return allow(association.peer if association else None, operation)
 
     def _answer(self, event: Any, operation: Operation, act: Callable[[_Association], int]) -> int:
         association = self._open.get(id(event.assoc))

@@ -80,15 +80,16 @@ def _portions(objects: Iterable[Kept]) -> Iterator[list[Kept]]:
         portion: list[Kept] = []
         contexts: set[tuple[str, str]] = set()
         for kept in batch:
-            if len(contexts | {_context(kept)}) > MOST_CONTEXTS:
+            if len(contexts | {context_of(kept)}) > MOST_CONTEXTS:
                 yield portion
                 portion, contexts = [], set()
             portion.append(kept)
-            contexts.add(_context(kept))
+            contexts.add(context_of(kept))
         yield portion
 
 
-def _context(kept: Kept) -> tuple[str, str]:
+def context_of(kept: Kept) -> tuple[str, str]:
+    """Class and transfer syntax by which an object goes as it is kept."""
     return kept.sop_class_uid, kept.transfer_syntax
 
 
@@ -119,7 +120,7 @@ class _Association:
 
     def __init__(self, objects: Iterable[Kept], peer: Peer, title: str) -> None:
         self._peer, entity = peer, AE(title)
-        for abstract, syntax in dict.fromkeys(map(_context, objects)):
+        for abstract, syntax in dict.fromkeys(map(context_of, objects)):
             entity.add_requested_context(abstract, syntax)
         self._open = entity.associate(peer.host, peer.port, ae_title=peer.ae_title)
         if not self._open.is_established:
@@ -140,10 +141,10 @@ class _Association:
 
     def store(self, archive: Archive, kept: Kept, file: Path) -> str | None:
         """Send one object: empty if it was taken, else why not; ``None`` if nobody answered."""
-        if not any(_context(kept) == _accepted(context) for context in self._open.accepted_contexts):
+        if not any(context_of(kept) == _accepted(context) for context in self._open.accepted_contexts):
             return f"{self._peer.name} does not take this class in transfer syntax {kept.transfer_syntax}"
         try:
-            _write(archive, kept, file)
+            write_file(archive, kept, file)
         except PacsPanelError as error:
             return str(error)
         try:
@@ -160,7 +161,7 @@ def _accepted(context: Any) -> tuple[str, str]:
     return str(context.abstract_syntax), str(context.transfer_syntax[0])
 
 
-def _write(archive: Archive, kept: Kept, file: Path) -> None:
+def write_file(archive: Archive, kept: Kept, file: Path) -> None:
     """The data set as it is kept, behind file meta information that says what it is."""
     meta = create_file_meta(
         sop_class_uid=kept.sop_class_uid,  # type: ignore[arg-type]

@@ -13,6 +13,8 @@ OTHER_IDENTITY = 0xB007  # a warning: kept, under the UID that stands in the dat
 CANNOT_UNDERSTAND = 0xC000
 NOT_AUTHORISED = 0x0124
 PROCESSING_FAILURE = 0x0110
+NO_SUCH_OBJECT = 0x0112
+CLASS_CONFLICT = 0x0119
 
 STATUS: dict[type[Exception], int] = {
     TooLarge: OUT_OF_RESOURCES,
