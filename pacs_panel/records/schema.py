@@ -16,6 +16,13 @@ session = Table(
     Column("collection", Text, nullable=False),
     Column("started", Integer, nullable=False),
     Column("finished", Integer),
+    Column("peer", Text, nullable=False),
+    Column("told", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False),
+    Column("duplicates", Integer, nullable=False),
+    Column("new_versions", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("bytes", Integer, nullable=False),
 )
 
 reference = Table(
@@ -133,6 +140,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ' level TEXT NOT NULL, "keys" TEXT NOT NULL, "to" TEXT NOT NULL, "values" TEXT NOT NULL,'
         " reason TEXT NOT NULL, at INTEGER NOT NULL,"
         ' "by" TEXT NOT NULL, undone INTEGER, undone_by TEXT NOT NULL)',
+    ),
+    (
+        "ALTER TABLE session ADD COLUMN peer TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE session ADD COLUMN told INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE session ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE session ADD COLUMN duplicates INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE session ADD COLUMN new_versions INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE session ADD COLUMN refused INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE session ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0",
     ),
 )
 VERSION = len(MIGRATIONS)
