@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from pacs_panel.activity import Activity, activity
+from pacs_panel.pipeline.activity import Activity, activity
 from pacs_panel.attributes import Level
 from pacs_panel.errors import Busy
 from pacs_panel.index.corrected import correct

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pacs_panel.activity import Activity
+from typing import Any
 
 MOST = 5  # sessions that are told of
 
 
-def words(now: Activity) -> Iterator[str]:
-    """Lines that tell of it."""
+def words(now: Any) -> Iterator[str]:
+    """Lines that tell of it; ``now`` as `Archive.activity` gives it."""
     for name, (objects, size) in (("last minute", now.minute), ("last hour", now.hour)):
         yield f"{name:>14}  {objects} objects, {size / 1e6:.1f} MB came"
     yield f"{'spool':>14}  {now.waiting} files on their way"

@@ -83,12 +83,7 @@ class Records:
         self._change_session(session, told=told, **counts)
 
     def finish(self, session: str, finished: int) -> None:
-        """Note that a session came to its end.
-
-        Raises
-        ------
-        NotFound
-        """
+        """Note that a session came to its end; raises `NotFound`."""
         self._change_session(session, finished=finished)
 
     def _change_session(self, session: str, **values: int) -> None:
@@ -100,8 +95,8 @@ class Records:
     def came(self) -> list[tuple[str, Mapping[str, int]]]:
         """All that ever came, by door: counts as of `Session`."""
         columns, names = schema.session.c, ("accepted", "duplicates", "new_versions", "refused", "bytes")
-        sums = [func.sum(columns[name]).label(name) for name in names]
-        query = select(columns.kind, *sums).group_by(columns.kind).order_by(columns.kind)
+        sums = (func.sum(columns[name]).label(name) for name in names)
+        query = select(columns.kind, *sums).group_by(columns.kind)
         with self._read() as connection:
             return [(row["kind"], {n: row[n] for n in names}) for row in connection.execute(query).mappings()]
 

@@ -34,6 +34,13 @@ def client(archive: Archive) -> TestClient:
     return TestClient(make_app(archive, settle=False), base_url="http://127.0.0.1:5006")
 
 
+@pytest.fixture
+def address(archive: Archive) -> Iterator[str]:
+    at, stop = run(make_app(archive))
+    yield at
+    stop()
+
+
 def keep(door: Any, files: dict[str, bytes], folder: Path) -> None:
     for uid, content in files.items():
         (folder / uid).write_bytes(content)
@@ -75,21 +82,17 @@ def test_what_is_no_image_has_no_picture_and_nothing_fails(archive, client, tmp_
 
 
 @pytest.mark.browser
-def test_rows_grow_show_a_picture_and_lead_to_a_view_that_follows(page, archive, tmp_path):
-    address, stop = run(make_app(archive))
+def test_rows_grow_show_a_picture_and_lead_to_a_view_that_follows(address, page, archive, tmp_path):
     files = list(objects(ct_phantom(study=STUDY, slices=9, rows=40, columns=60)).items())
-    try:
-        page.goto(f"{address}/browse")
-        page.wait_for_selector(".empty")
-        with archive.receiving() as door:
-            keep(door, dict(files[:3]), tmp_path)
-            row = page.locator("tr[data-key]", has_text="PP-0077")
-            row.locator("td.images", has_text="3").wait_for()
-            row.locator("img").wait_for()
-            keep(door, dict(files[3:]), tmp_path)
-            row.locator("td.images", has_text="9").wait_for()
-        row.locator('.badge[data-state="regular"]').wait_for()  # built here, beside serving
-        row.locator("a.opens").click()
-        painted(page, "axial", 4)
-    finally:
-        stop()
+    page.goto(f"{address}/browse")
+    page.wait_for_selector(".empty")
+    with archive.receiving() as door:
+        keep(door, dict(files[:3]), tmp_path)
+        row = page.locator("tr[data-key]", has_text="PP-0077")
+        row.locator("td.images", has_text="3").wait_for()
+        row.locator("img").wait_for()
+        keep(door, dict(files[3:]), tmp_path)
+        row.locator("td.images", has_text="9").wait_for()
+    row.locator('.badge[data-state="regular"]').wait_for()  # built here, beside serving
+    row.locator("a.opens").click()
+    painted(page, "axial", 4)
