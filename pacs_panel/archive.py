@@ -25,6 +25,7 @@ from pacs_panel.pipeline.export import FORMATS, export_originals, export_volumes
 from pacs_panel.pipeline.inbox import Inbox, follow
 from pacs_panel.pipeline.labels import follow as follow_labels
 from pacs_panel.pipeline.reindex import references
+from pacs_panel.pipeline.telling import Telling
 from pacs_panel.pipeline.written import Writer, made, parametric_map, save, segmentation
 from pacs_panel.policy import Action
 from pacs_panel.receive.report import Report
@@ -90,6 +91,7 @@ class Archive(Volumes):
         collection: str = "",
         in_place: bool = False,
         build: bool = True,
+        kind: str = "import",
         executor: Any = None,
         progress: Callable[[Progress], None] = lambda _: None,
     ) -> Report:
@@ -106,6 +108,8 @@ class Archive(Volumes):
             Record where files lie instead of copying them; `verify` notices if they change.
         build : bool
             Build the touched series' volumes before returning.
+        kind : str
+            By which door it comes: ``import``, ``upload`` or ``watched folder``.
         executor : concurrent.futures.Executor or dask.distributed.Client, optional
             Where to run; by default ``settings.workers`` processes.
         progress : callable, optional
@@ -116,7 +120,8 @@ class Archive(Volumes):
         follow_labels(self._index, self._records)
         given = (paths,) if isinstance(paths, str | Path) else tuple(paths)
         session = sessions.new_session()
-        self._records.begin(Session(session, "import", collection, time.time_ns()))
+        self._records.begin(Session(session, kind, collection, time.time_ns()))
+        telling = Telling(self._records, session)
         report = admit(
             self.root,
             self._index,
@@ -126,7 +131,9 @@ class Archive(Volumes):
             session=session,
             progress=progress,
             recorded=lambda arrivals: self._records.refer(references(arrivals)),
+            told=telling.now,
         )
+        telling.now(report, last=True)
         self._records.finish(session, time.time_ns())
         if report.accepted + report.new_versions:
             self._index.optimize()
@@ -135,13 +142,15 @@ class Archive(Volumes):
         return report
 
     @contextmanager
-    def receiving(self, *, collection: str = "", kind: str = "association") -> Iterator[Door]:
+    def receiving(self, *, collection: str = "", kind: str = "association", peer: str = "") -> Iterator[Door]:
         """A door for what comes one by one, such as over the network; see `pacs_panel.pipeline.door.Door`."""
         self._may("write")
         session = sessions.new_session()
-        self._records.begin(Session(session, kind, collection, time.time_ns()))
-        with Door(self.root, self._index, self.settings, collection, session) as door:
+        self._records.begin(Session(session, kind, collection, time.time_ns(), peer=peer))
+        telling = Telling(self._records, session)
+        with Door(self.root, self._index, self.settings, collection, session, telling.now) as door:
             yield door
+        telling.now(door.report, last=True)
         self._records.finish(session, time.time_ns())
 
     def watch(
@@ -153,7 +162,7 @@ class Archive(Volumes):
         in or refused is read again only when it has changed, or after a restart.
         """
         self._may("write")
-        take = partial(self.ingest, collection=collection)
+        take = partial(self.ingest, collection=collection, kind="watched folder")
         return follow(Inbox(folders, take, still=still, leave_out=self.root), once=once)
 
     def may(self, action: Action) -> None:

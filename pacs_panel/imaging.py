@@ -16,6 +16,7 @@ from pacs_panel.model import Kept, Overlay, Revision
 from pacs_panel.overlay.frames import OverlayFrames
 from pacs_panel.pipeline.overlays import MODALITIES
 from pacs_panel.pipeline.value_maps import with_others
+from pacs_panel.pixels.decode import is_compressed
 from pacs_panel.storage import layout
 from pacs_panel.volume.cached import CachedFrames, number_of
 from pacs_panel.volume.frames import ZarrFrames
@@ -64,6 +65,35 @@ class Volumes(Cohorts):
         row = self.find(uid)
         what = {"modality": str(row["Modality"] or ""), "body_part": str(row["BodyPartExamined"] or "")}
         return received(self.objects(str(row["key"])), partial(open_original, self.root), self.settings, **what)
+
+    def first_image(self, uid: str) -> Kept:
+        """The object of a series that came first of those that `first_picture` can show.
+
+        Raises
+        ------
+        NotYetShown
+            None can be shown before the volume is built.
+        """
+        shown = [one for one in self.objects(uid) if one.image is not None and not is_compressed(one.image)]
+        if not shown:
+            raise NotYetShown(f"series {uid} has no picture before its volume is built")
+        return min(shown, key=lambda one: (one.received, one.sop_instance_uid))
+
+    def first_picture(self, uid: str, image: Kept) -> bytes:
+        """PNG of an object that `first_image` told of, made from its received bytes.
+
+        Raises
+        ------
+        NotYetShown, BadPixels
+        """
+        row = self.find(uid)
+        stacks = received(
+            [image], partial(open_original, self.root), self.settings, str(row["Modality"] or ""),
+            str(row["BodyPartExamined"] or ""),
+        ).stacks  # fmt: skip
+        if not stacks:
+            raise NotYetShown(f"series {uid} has no picture before its volume is built")
+        return stacks[0].picture()
 
     def volume(self, uid: str, stack: int | None = None, level: int = 0, *, physical: bool = True) -> xr.Dataset:
         """A series as an `xarray.Dataset`, lazily read.

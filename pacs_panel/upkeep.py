@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+from pacs_panel.pipeline.activity import Activity, activity
 from pacs_panel.attributes import Level
 from pacs_panel.errors import Busy, NotFound
 from pacs_panel.index.corrected import correct
@@ -152,6 +153,16 @@ class Upkeep(Scoped):
         self._may("read")
         waiting = {"unbuilt": len(self._index.unsettled()), "quarantined": sum(1 for _ in quarantined(self.root))}
         return {"archive": self.root.name, "format": layout.FORMAT_VERSION, **self._index.status(), **waiting}
+
+    def activity(self) -> Activity:
+        """What comes in, what waits, what failed, how full the disk is."""
+        self._may("administer")
+        return activity(self.root, self._index, self._records)
+
+    def came(self) -> list[tuple[str, Mapping[str, int]]]:
+        """All that ever came, by door: objects by what became of them, and bytes."""
+        self._may("administer")
+        return self._records.came()
 
     def change(self) -> int:
         """The number of the latest change; it grows with every one, in whichever process."""

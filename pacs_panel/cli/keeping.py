@@ -7,6 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from pacs_panel.cli.activity import words
 from pacs_panel.cli.command import WHICH, Adder, opened, progress, rows, table
 from pacs_panel.errors import BadQuery
 from pacs_panel.settings import Settings
@@ -96,7 +97,13 @@ def _quarantine(options: argparse.Namespace, settings: Settings) -> int:
 def _status(options: argparse.Namespace, settings: Settings) -> int:
     with opened(options, settings) as archive:
         status = archive.status()
-    print(json.dumps(status, indent=1) if options.json else "\n".join(f"{k:>14}  {v}" for k, v in status.items()))
+        now = None if archive.read_only else archive.activity()
+    if options.json:
+        print(json.dumps(status | ({"activity": now.to_dict()} if now else {}), indent=1))
+        return 0
+    print("\n".join(f"{k:>14}  {v}" for k, v in status.items()))
+    if now:
+        print("\n".join(words(now)))
     return 0
 
 

@@ -33,5 +33,26 @@ def count(connection: Connection) -> dict[str, int]:
     return found
 
 
+def failed(connection: Connection) -> list[tuple[str, int]]:
+    """Why series of images are shown as nothing, the most frequent reason first, and how many each concerns."""
+    of, number = schema.revision.c, func.count()
+    query = (
+        select(of.note, number)
+        .join(schema.series, (S.key == of.series_key) & (S.revision == of.revision))
+        .where(S.visible, of.verdict == "", S.Kind.like("%image%") | of.note.like("could not be built%"))
+    )
+    return [
+        (note, count) for note, count in connection.execute(query.group_by(of.note).order_by(number.desc(), of.note))
+    ]
+
+
+def arrived(connection: Connection, since: int) -> tuple[int, int]:
+    """Objects that came after a time (ns), and their bytes."""
+    touched = select(S.key).where(S.received > since)
+    query = select(func.count(), func.sum(O.length)).where(O.series_key.in_(touched), O.received > since)
+    count, size = connection.execute(query).one()
+    return count, size or 0
+
+
 def _visible(connection: Connection, table: Table) -> int:
     return connection.scalar(select(func.count()).where(table.c.visible)) or 0

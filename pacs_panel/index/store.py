@@ -332,6 +332,16 @@ class Index:
         with self.database.read() as connection:
             return status.count(connection) | {"change": _change(connection)}
 
+    def failed(self) -> list[tuple[str, int]]:
+        """Why series of images could not be built, and how many each reason concerns."""
+        with self.database.read() as connection:
+            return status.failed(connection)
+
+    def arrived(self, since: int) -> tuple[int, int]:
+        """Objects that came after a time (ns), and their bytes."""
+        with self.database.read() as connection:
+            return status.arrived(connection, since)
+
     def is_empty(self) -> bool:
         """Whether it knows no object and no pack at all, as when it was just made."""
         with self.database.read() as connection:

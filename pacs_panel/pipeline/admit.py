@@ -66,6 +66,7 @@ def admit(
     session: str = "",
     progress: Callable[[Progress], None] = lambda _: None,
     recorded: Callable[[Sequence[Arrival]], None] = lambda _: None,
+    told: Callable[[Report], None] = lambda _: None,
 ) -> Report:
     """Take in everything that ``what.paths`` hold.
 
@@ -83,6 +84,8 @@ def admit(
         Told after every batch.
     recorded : callable
         Told of every batch of arrivals that lie in place, before they are committed: they are records, not originals.
+    told : callable
+        Given the report as it is, after every batch.
 
     Returns
     -------
@@ -106,6 +109,7 @@ def admit(
         for batch, results in run(read_batch, batches, workers=settings.workers, executor=executor):
             commit(root, index, results, settings, report, recorded)
             seen += len(batch.candidates)
+            told(report)
             progress(Progress(seen, report.bytes))
         seal(root, index, session, settings)
         sessions.discard(root, session)

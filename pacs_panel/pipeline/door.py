@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -45,6 +45,8 @@ class Door(AbstractContextManager["Door"]):
         Name under which what comes can be found.
     session : str, optional
         Id of the session; a new one by default.
+    told : callable
+        Given the report as it is, after every commit.
 
     Raises
     ------
@@ -54,7 +56,16 @@ class Door(AbstractContextManager["Door"]):
         The index does not know all that is kept.
     """
 
-    def __init__(self, root: Path, index: Index, settings: Settings, collection: str = "", session: str = "") -> None:
+    def __init__(
+        self,
+        root: Path,
+        index: Index,
+        settings: Settings,
+        collection: str = "",
+        session: str = "",
+        told: Callable[[Report], None] = lambda _: None,
+    ) -> None:
+        self._told = told
         self.root, self.settings, self.collection = root, settings, collection
         self.session, self.report = session or sessions.new_session(), Report()
         self._index, self._arena = index, Arena(ROOM)
@@ -120,6 +131,7 @@ class Door(AbstractContextManager["Door"]):
             if results:
                 commit(self.root, self._index, results, self.settings, self.report)
                 del self._waiting[: len(results)]
+                self._told(self.report)
 
     def close(self) -> None:
         """Commit and seal what was taken. Where that fails, `recover` does it: nothing of it is lost."""

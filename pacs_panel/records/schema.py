@@ -16,6 +16,13 @@ session = Table(
     Column("collection", Text, nullable=False),
     Column("started", Integer, nullable=False),
     Column("finished", Integer),
+    Column("peer", Text, nullable=False),
+    Column("told", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False),
+    Column("duplicates", Integer, nullable=False),
+    Column("new_versions", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("bytes", Integer, nullable=False),
 )
 
 reference = Table(
@@ -147,6 +154,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         'CREATE TABLE commitment ("transaction" TEXT NOT NULL, peer TEXT NOT NULL, objects TEXT NOT NULL,'
         ' at INTEGER NOT NULL, PRIMARY KEY ("transaction", peer))',
+    ),
+    (
+        "ALTER TABLE session ADD COLUMN peer TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE session ADD COLUMN told INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE session ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE session ADD COLUMN duplicates INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE session ADD COLUMN new_versions INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE session ADD COLUMN refused INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE session ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0",
     ),
 )
 VERSION = len(MIGRATIONS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from operator import attrgetter
@@ -78,21 +78,32 @@ class Records:
         """Note that an import or association starts."""
         self._put(schema.session, [asdict(session)])
 
-    def finish(self, session: str, finished: int) -> None:
-        """Note that a session came to its end.
+    def count(self, session: str, told: int, **counts: int) -> None:
+        """Note how much came by a session until now; counts are those of `Session`. Raises as `finish`."""
+        self._change_session(session, told=told, **counts)
 
-        Raises
-        ------
-        NotFound
-        """
+    def finish(self, session: str, finished: int) -> None:
+        """Note that a session came to its end; raises `NotFound`."""
+        self._change_session(session, finished=finished)
+
+    def _change_session(self, session: str, **values: int) -> None:
         mine = schema.session.c.session == session
         with self._write() as connection:
-            if not connection.execute(update(schema.session).where(mine).values(finished=finished)).rowcount:
+            if not connection.execute(update(schema.session).where(mine).values(**values)).rowcount:
                 raise NotFound(f"no session {session}")
 
-    def sessions(self, unfinished: bool = False) -> list[Session]:
-        """Sessions in order of their start."""
-        query = select(schema.session).order_by(schema.session.c.started, schema.session.c.session)
+    def came(self) -> list[tuple[str, Mapping[str, int]]]:
+        """All that ever came, by door: counts as of `Session`."""
+        columns, names = schema.session.c, ("accepted", "duplicates", "new_versions", "refused", "bytes")
+        sums = (func.sum(columns[name]).label(name) for name in names)
+        query = select(columns.kind, *sums).group_by(columns.kind)
+        with self._read() as connection:
+            return [(row["kind"], {n: row[n] for n in names}) for row in connection.execute(query).mappings()]
+
+    def sessions(self, unfinished: bool = False, latest: int | None = None) -> list[Session]:
+        """Sessions in order of their start; or so many of the latest, the last one first."""
+        order = [schema.session.c.started, schema.session.c.session]
+        query = select(schema.session).order_by(*(order if latest is None else [c.desc() for c in order])).limit(latest)
         if unfinished:
             query = query.where(schema.session.c.finished.is_(None))
         with self._read() as connection:

@@ -40,13 +40,41 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One import or association; ``finished`` is ``None`` while it runs, and where it was cut off."""
+    """One import, upload or association, and what came by it.
+
+    Attributes
+    ----------
+    session : str
+        Its id.
+    kind : str
+        The door: ``import``, ``upload``, ``watched folder`` or ``association``.
+    collection : str
+    started : int
+        ns since 1970, as all times here.
+    finished : int, optional
+        ``None`` while it runs, and where it was cut off.
+    peer : str
+        AE title of whoever sent; empty where nobody did.
+    told : int
+        When the counts were told; 0 before.
+    accepted, duplicates, new_versions, refused : int
+        Objects; another encoding of what was there counts as a new version.
+    bytes : int
+        Of what was taken in.
+    """
 
     session: str
     kind: str
     collection: str
     started: int
     finished: int | None = None
+    peer: str = ""
+    told: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    new_versions: int = 0
+    refused: int = 0
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,10 @@ from pacs_panel.serve.loopback import OnlyLoopback, check_host
 from pacs_panel.serve.manifests import manifest_routes
 from pacs_panel.serve.selections import Selections
 from pacs_panel.serve.settling import building
+from pacs_panel.serve.metrics import Counted, Requests, watching_routes
 from pacs_panel.serve.upload_routes import upload_routes
 from pacs_panel.serve.uploads import Uploads
+from pacs_panel.view.activity.page import activity_page
 from pacs_panel.view.browse.pages import browse_page, view_page
 from pacs_panel.view.charts.pages import charts_page
 from pacs_panel.view.cohorts.page import cohorts_page
@@ -50,7 +52,7 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     -------
     FastAPI
         The pages, such as ``/browse`` and ``/view``; the routes of `pacs_panel.serve.frames`, `.documents`,
-        `.download` and `.upload_routes` (these two not for a published archive); ``/liveness``; ``/`` leads to Browse.
+        `.download` and `.upload_routes` (these two not for a published archive); ``/liveness``, ``/readiness``, ``/metrics``; ``/`` leads to Browse.
         It answers under loopback names only.
     """
     local = archive.as_(LOCAL)  # until there is sign-in, everyone on this machine
@@ -62,6 +64,7 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     app = FastAPI(title="pacs_panel", version=__version__, docs_url=None, redoc_url=None, lifespan=beside)
     app.state.live = live
     app.state.selections = selections
+    app.state.requests = Counted()
     errors.install(app)
     app.include_router(frame_routes(lambda: local))
     app.include_router(document_routes(lambda: local))
@@ -79,6 +82,8 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     titles = {name: f"{name.capitalize()} – pacs_panel" for name in pages}
     with_ways: dict[str, Any] = {name: _with_ways(make, name, tuple(pages)) for name, make in pages.items()}
     add_applications(with_ways, app=app, title=titles, liveness=True)
+    app.include_router(watching_routes(local, live))
+    app.add_middleware(Requests, counted=app.state.requests)
     app.add_middleware(OnlyLoopback)
     return app
 
@@ -96,6 +101,8 @@ def _pages(archive: Archive, live: Live, selections: Selections) -> dict[str, Ca
         "patient": lambda: patient_page(archive, tell),
         "cohorts": lambda: cohorts_page(archive, tell, put),
     }
+    if not archive.read_only:
+        pages["activity"] = lambda: activity_page(archive, tell)
     return pages
 
 

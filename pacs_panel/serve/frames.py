@@ -19,7 +19,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from pacs_panel.archive import Archive
-from pacs_panel.errors import NotFound
+from pacs_panel.errors import BadPixels, Damaged, NotFound, NotYetShown
 from pacs_panel.storage import layout
 from pacs_panel.view.colour import in_colour
 from pacs_panel.view.overlay.source import encode_contours, encode_plane, encode_told
@@ -78,7 +78,8 @@ def frame_routes(asking: Asking) -> APIRouter:
     -------
     APIRouter
         ``/frames/{series}/{revision}/{stack}/meta.json``, ``…/{level}/{axis}/{index}``, ``…/{level}/volume`` (both
-        with ``?extra=0,1``; raw little-endian values in C order), and ``/thumbnails/{series}/{revision}.png``.
+        with ``?extra=0,1``; raw little-endian values in C order), and ``/thumbnails/{series}/{revision}.png``;
+        ``/thumbnails/{series}/received.png`` is the first received image, and empty where that cannot be shown.
     """
     routes, opened = APIRouter(), OpenStacks()
     routes.include_router(overlay_routes(asking))
@@ -106,6 +107,17 @@ def frame_routes(asking: Asking) -> APIRouter:
     ) -> Response:  # fmt: skip
         frames = opened.get(archive, series, revision, stack)
         return _unchanged(request) or _values(request, frames.plane(level, axis, index, numbers(extra)))
+
+    @routes.get("/thumbnails/{series}/received.png")
+    def arriving(request: Request, series: str, archive: Archive = as_asking) -> Response:
+        try:
+            image = archive.first_image(series)
+            headers = LOOK_AGAIN | {"ETag": f'"{image.digests.file[:32]}"'}
+            if headers["ETag"] in _had(request):
+                return Response(status_code=304, headers=headers)
+            return Response(archive.first_picture(series, image), media_type="image/png", headers=headers)
+        except (NotYetShown, BadPixels, Damaged):  # a row without a picture is nothing that went wrong
+            return Response(status_code=204, headers=LOOK_AGAIN)
 
     @routes.get("/thumbnails/{series}/{revision}.png")
     def thumbnail(request: Request, series: str, revision: str, archive: Archive = as_asking) -> Response:

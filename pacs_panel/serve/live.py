@@ -62,6 +62,11 @@ class Live:
         return unsubscribe
 
     @property
+    def alive(self) -> bool:
+        """Whether somebody looks."""
+        return self._thread.is_alive()
+
+    @property
     def listeners(self) -> int:
         """How many are being told."""
         with self._lock:

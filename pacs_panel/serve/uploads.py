@@ -235,7 +235,8 @@ class Uploads:
         if session.stop.is_set():
             raise _Stopped
         archive = session.archive
-        report = archive.ingest(session.folder, collection=session.collection, build=self._build, progress=progress)
+        how: dict[str, Any] = {"collection": session.collection, "build": self._build, "kind": "upload"}
+        report = archive.ingest(session.folder, progress=progress, **how)
         told = in_words(report.to_dict(), session.folder)
         if self._hand_over is not None and report.series:
             told["chosen"] = self._hand_over(archive.search(key=sorted(report.series)))

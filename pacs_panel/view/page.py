@@ -36,7 +36,12 @@ NOTE = f"<p>{RESEARCH.replace(' – ', '<span> – ')}</span></p>"
 NOTE_LOOK = """p { margin: 0; font: 13px/1.3 Roboto, system-ui, sans-serif; color: #d9b876; white-space: nowrap }
 @media (width < 760px) { span { display: none } }"""
 
-PAGES = {"browse": "Browse", "charts": "Charts", "cohorts": "Cohorts"}  # that lead to one another, in this order
+PAGES = {
+    "browse": "Browse",
+    "charts": "Charts",
+    "cohorts": "Cohorts",
+    "activity": "Activity",
+}  # that lead to one another, in this order
 
 Subscribe = Callable[[Callable[[], None]], Callable[[], None]]
 

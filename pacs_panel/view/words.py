@@ -88,6 +88,13 @@ def state(row: Mapping[str, Any]) -> tuple[str, str]:
     return ("header", HEADER) if kind in HEADERS or kind.endswith(" object") else ("kept", KEPT)
 
 
+def thumbnail(row: Mapping[str, Any]) -> str:
+    """Where the picture of a series is: of its volume or, until there is one, of the image that came first."""
+    if row["Verdict"]:
+        return f"thumbnails/{row['key']}/{row['revision']}.png"
+    return "" if row["revision"] else f"thumbnails/{row['key']}/received.png"
+
+
 def number(value: float, digits: int = 2) -> str:
     """A number without needless zeros, with a true minus sign."""
     text = f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:.0f}"

@@ -15,7 +15,7 @@ from pacs_panel.model import Kept, Passport, Stack, Tolerance
 from pacs_panel.pixels import decode
 from pacs_panel.settings import Settings
 from pacs_panel.volume import values as meanings
-from pacs_panel.volume.build import revision_id
+from pacs_panel.volume.build import revision_id, thumbnail
 from pacs_panel.volume.gather import Members, Opener, gather
 from pacs_panel.volume.planes import fill
 
@@ -73,6 +73,14 @@ class ReceivedFrames:
             place = place * size + at
         picture = self._picture(level, place * slices + index)
         return picture if channel is None else picture[..., channel]
+
+    def picture(self) -> bytes:
+        """PNG of the middle slice, decoded now; raises `BadPixels`."""
+        middle, first = self.stack.passport.shape[0] // 2, tuple(0 for _ in self._sizes)
+        colour = self._values.samples == 3
+        return thumbnail(
+            self._picture(0, middle) if colour else self.plane(0, 0, middle, first), self._values, self.stack.passport
+        )
 
     def volume(self, level: int, extra: Extra = ()) -> Array:
         """There is none yet: `NotFound`."""

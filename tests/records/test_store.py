@@ -202,3 +202,20 @@ def test_two_processes_make_and_write_them_at_once(tmp_path: Path) -> None:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert len(Records(path).sessions()) == 40
+
+
+def test_what_came_by_a_session_is_counted(records: Records) -> None:
+    records.begin(Session("s1", "association", "lung", 1, peer="SCANNER"))
+    records.begin(Session("s2", "import", "", 2))
+    records.count("s1", 8, accepted=3, duplicates=2, bytes=70)
+    latest = records.sessions(latest=1)
+    assert [session.session for session in latest] == ["s2"]
+    told = records.sessions()[0]
+    assert (told.peer, told.told, told.accepted, told.duplicates, told.bytes) == ("SCANNER", 8, 3, 2, 70)
+    nothing = {"accepted": 0, "duplicates": 0, "new_versions": 0, "refused": 0, "bytes": 0}
+    assert records.came() == [
+        ("association", nothing | {"accepted": 3, "duplicates": 2, "bytes": 70}),
+        ("import", nothing),
+    ]
+    with pytest.raises(NotFound):
+        records.count("s3", 9, accepted=1)

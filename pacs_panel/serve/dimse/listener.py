@@ -285,7 +285,7 @@ class _Association:
     def __init__(self, of: Any, peer: Peer | None, archive: Archive) -> None:
         self.of, self.peer = of, peer
         collection, title = (peer.collection, peer.ae_title) if peer else ("", "")
-        self.storing = Storing(lambda: archive.receiving(collection=collection), title)
+        self.storing = Storing(lambda: archive.receiving(collection=collection, peer=title), title)
 
     def cut(self) -> None:
         """Close the line where the library did not, and remove what came half."""

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pacs_panel.attributes import BY_KEYWORD, LEVELS
-from pacs_panel.view.words import day, number, person, state
+from pacs_panel.view.words import day, number, person, state, thumbnail
 
 Row = Mapping[str, Any]
 
@@ -147,7 +147,7 @@ def series_row(row: Row, patients: bool = False) -> dict[str, Any]:
         "key": key,
         "level": "series",
         "href": f"view?{urlencode({'series': key, 'stack': 0})}",
-        "thumbnail": f"thumbnails/{key}/{row['revision']}.png" if row["Verdict"] else "",
+        "thumbnail": thumbnail(row),
         "modality": row["Modality"] or "",
         "title": row["SeriesDescription"] or row["StudyDescription"] or "",
         "kind": row["Kind"] or "",

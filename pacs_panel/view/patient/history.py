@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from pacs_panel.view.words import day, person, state
+from pacs_panel.view.words import day, person, state, thumbnail
 
 Row = Mapping[str, Any]
 SAME = {"PatientName": "Name", "PatientBirthDate": "Born", "PatientSex": "Sex", "PatientID": "ID"}
@@ -76,7 +76,7 @@ def line(row: Row) -> dict[str, Any]:
     return {
         "key": key,
         "href": f"view?{urlencode({'series': key, 'stack': 0})}",
-        "thumbnail": f"thumbnails/{key}/{row['revision']}.png" if row["Verdict"] else "",
+        "thumbnail": thumbnail(row),
         "modality": row["Modality"] or "",
         "description": row["SeriesDescription"] or "",
         "part": row["BodyPartExamined"] or "",

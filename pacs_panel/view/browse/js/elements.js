@@ -39,6 +39,15 @@ addEventListener("pointerdown", ({ button: which }) => (press.on ||= which === 0
 addEventListener("pointermove", ({ buttons }) => buttons & 1 || released(), true);
 for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, ({ target }) => (end !== "blur" || target === window) && released(), true);
 
+// The small picture of a series, or what it is of: what arrives has a picture only if it is an image.
+export function picture({ thumbnail, modality }, size) {
+  const none = make("div", { class: "noimage", "aria-hidden": "true" }, (modality || "?").slice(0, 8));
+  if (!thumbnail) return none;
+  const image = make("img", { src: thumbnail, alt: "", loading: "lazy", width: size, height: size });
+  image.addEventListener("error", () => image.replaceWith(none));
+  return image;
+}
+
 export function many(number, one, several = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : several}`;
 }

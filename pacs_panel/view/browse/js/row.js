@@ -1,5 +1,5 @@
 // One row: a series, or a study that unfolds to its series.
-import { button, make } from "./elements.js";
+import { button, make, picture } from "./elements.js";
 
 export function drawRow(table, row, columns, inner = false) {
   const cells = columns.map(({ name, number }) => make("td", { class: `${name}${number ? " number" : ""}` }, drawCell(table, row, name)));
@@ -29,7 +29,7 @@ function pickBox(table, row) {
 
 function drawCell(table, row, name) {
   const cell = row.cells[name];
-  if (name === "image") return drawImage(row);
+  if (name === "image") return picture(row, 48);
   if (name === "patient") return drawPatient(row);
   if (name === "description") return [make("div", { class: "main" }, make("a", { href: row.href, "data-focus": row.key, class: "opens" }, row.title || "No description")), make("div", { class: "sub" }, row.kind)];
   if (name === "state") return make("span", { class: "badge", "data-state": row.state, title: row.kind }, row.words);
@@ -43,11 +43,6 @@ function drawStudy(table, row) {
   const turn = button("", () => table.unfold(row), { class: "opens unfold", "aria-expanded": String(open), "data-focus": row.key });
   turn.append(make("span", { class: "twist", "aria-hidden": "true" }), make("span", { class: "main" }, row.title || "No description"));
   return turn;
-}
-
-function drawImage({ thumbnail, modality }) {
-  if (thumbnail) return make("img", { src: thumbnail, alt: "", loading: "lazy", width: 48, height: 48 });
-  return make("div", { class: "noimage", "aria-hidden": "true" }, (modality || "?").slice(0, 8));
 }
 
 function drawPatient({ name, id, patient }) {
@@ -72,7 +67,7 @@ function drawInner(table, row, width) {
   const line = make(
     "div",
     { class: "member" },
-    drawImage(row),
+    picture(row, 48),
     make("div", { class: "what" }, make("a", { href: row.href, class: "opens main", "data-focus": row.key }, row.title || "No description"), make("div", { class: "sub" }, [row.kind, facts].filter(Boolean).join(" · "))),
     make("span", { class: "badge", "data-state": row.state, title: row.kind }, row.words),
   );

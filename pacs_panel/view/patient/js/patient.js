@@ -1,5 +1,5 @@
 // A patient: who, the timeline, and each study with its series and what speaks of them.
-import { button, make, many, redraw } from "./elements.js";
+import { button, make, many, picture, redraw } from "./elements.js";
 import { Remarks } from "./remarks.js";
 import { Timeline } from "./timeline.js";
 
@@ -88,13 +88,8 @@ class Patient {
     const facts = [line.modality, line.part, line.description && line.kind, images].filter(Boolean);
     const badge = make("span", { class: "badge", "data-state": line.state }, line.words);
     const texts = make("div", { class: "texts" }, make("div", { class: "main" }, title, badge), make("p", { class: "facts" }, facts.map((words) => make("span", {}, words))));
-    const row = make("div", { class: "line" }, this.image(line), texts, this.remarks.draw("series", key, () => this.drawStudies()));
+    const row = make("div", { class: "line" }, picture(line, 52), texts, this.remarks.draw("series", key, () => this.drawStudies()));
     return make("li", { "data-series": key }, row, beneath || null);
-  }
-
-  image({ thumbnail, modality }) {
-    if (thumbnail) return make("img", { src: thumbnail, alt: "", loading: "lazy", width: 52, height: 52 });
-    return make("div", { class: "noimage", "aria-hidden": "true" }, (modality || "?").slice(0, 8));
   }
 
   // Unfold a study, bring it into sight, and put the keyboard there.

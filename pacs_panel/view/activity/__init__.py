@@ -1,0 +1,1 @@
+"""What goes on in the archive, on a page."""
