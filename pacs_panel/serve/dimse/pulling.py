@@ -32,10 +32,14 @@ from pacs_panel.serve.dimse.status import SUCCESS, status
 from pacs_panel.serve.pulling import Announced, Facts, Taking
 
 log = logging.getLogger(__name__)
+EXPLICIT = "1.2.840.10008.1.2.1"
 SECONDS = 60.0  # without a word
 # One context for each class and syntax, so that each object can come as it is stored: what is in one context is the
 # peer's choice. The syntaxes of SMPTE ST 2110 are of streams, never of objects that are stored.
-SYNTAXES = tuple(uid for uid in ALL_TRANSFER_SYNTAXES if not uid.startswith("1.2.840.10008.1.2.7."))
+# Explicit VR comes first: some, like DCMTK's, look no further than the first that they accepted.
+SYNTAXES = tuple(
+    dict.fromkeys(uid for uid in (EXPLICIT, *ALL_TRANSFER_SYNTAXES) if not uid.startswith("1.2.840.10008.1.2.7."))
+)
 CLASSES = 127 // len(SYNTAXES)  # of one association; PS3.8 §9.3.2 has room for 128 contexts
 EVERY = tuple(
     dict.fromkeys((CTImageStorage, MRImageStorage, *(each.abstract_syntax for each in AllStoragePresentationContexts)))
@@ -217,3 +221,4 @@ def _opened(event: Any) -> None:
 
 def _closed(event: Any) -> None:
     discard(event.assoc)
+    event.assoc.dimse.msg_queue.put((None, None))  # who waits for an answer waits no more
