@@ -85,7 +85,7 @@ class Called:
     def find(self, level: Level, keys: Facts, wanted: Sequence[str]) -> Iterator[Facts]:
         """What matches at a level (C-FIND)."""
         asked = question(level, keys, wanted)
-        association = self._associated("find", (FIND,))
+        association = self._associated((FIND,))
         found = []
         for state, identifier in self._asked(association.send_c_find, asked, FIND):
             if state.Status in (0xFF00, 0xFF01) and identifier is not None:
@@ -111,7 +111,7 @@ class Called:
 
     def _get(self, classes: Iterable[str], series: Announced, uids: Sequence[str], whole: bool) -> bool:
         """Ask by C-GET, over the same line as the series before where its classes are the same."""
-        association = self._associated("get", (GET, *classes))
+        association = self._associated((GET, *classes))
         if not any(context.abstract_syntax == GET for context in association.accepted_contexts):
             return False
         for keys in _identifiers(series, uids, whole):
@@ -129,7 +129,7 @@ class Called:
                 if "cannot listen on port" not in str(error):
                     raise
                 log.info("what is moved goes to the listener that runs already")
-        association = self._associated("move", (MOVE,))
+        association = self._associated((MOVE,))
         send = partial(_moving, association, self._title)
         for keys in _identifiers(series, uids, whole):
             self._finished(self._asked(send, keys, MOVE))
@@ -151,18 +151,20 @@ class Called:
         try:
             for state, found in send(identifier, model):
                 if "Status" not in state:
+                    del self._open[model]  # it may seem to be open for a moment, and would never answer
                     raise Unreachable(f"{self._peer.name} breaks the association; run it again")
                 yield state, found
         except ValueError:
             raise PacsPanelError(f"{self._peer.name} does not offer this service ({model.name})") from None
         except RuntimeError:  # it ended before
+            self._open.pop(model, None)
             raise Unreachable(f"{self._peer.name} breaks the association; run it again") from None
         if self._taking is not None and self._taking.broken is not None:
             raise self._taking.broken
 
-    def _associated(self, what: str, contexts: tuple[str, ...]) -> Any:
+    def _associated(self, contexts: tuple[str, ...]) -> Any:
         """An association for these, which may be the one before; one of a kind is open."""
-        kept = self._open.get(what)
+        kept = self._open.get(contexts[0])
         if kept is not None and kept.is_established and kept.asked_for == contexts:
             return kept
         if kept is not None and kept.is_established:
@@ -186,7 +188,7 @@ class Called:
             refused = "refuses the association" if found.is_rejected else "does not answer"
             raise Unreachable(f"{peer.name} {refused}; see that its host, port and both titles are right")
         found.asked_for = contexts
-        self._open[what] = found
+        self._open[contexts[0]] = found
         return found
 
     def _store(self, event: Any) -> int:
