@@ -15,6 +15,7 @@ from email.message import Message
 from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
+from urllib.parse import quote, urlencode
 
 import requests
 from python_multipart.exceptions import FormParserError
@@ -89,7 +90,9 @@ class DicomWeb:
             offset, last = offset + len(page), page
 
     def _page(self, path: str, parameters: list[tuple[str, str]]) -> list[Mapping[str, Any]]:
-        with self._asked("GET", path, params=parameters, headers={"Accept": "application/dicom+json"}) as answer:
+        # Wildcards as they are: Orthanc takes an encoded one for a letter.
+        query = urlencode(parameters, safe="*?", quote_via=quote)
+        with self._asked("GET", path, params=query, headers={"Accept": "application/dicom+json"}) as answer:
             if answer.status_code == requests.codes.no_content:
                 return []
             content = b""

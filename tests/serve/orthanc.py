@@ -115,7 +115,7 @@ def _answering(client: httpx.Client, process: subprocess.Popen[bytes], log: Path
     """Wait until it answers."""
     for _ in range(int(ENOUGH / 0.1)):
         try:
-            client.get("/system").raise_for_status()
+            client.get("/system")
             return
         except httpx.TransportError:
             try:

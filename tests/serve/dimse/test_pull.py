@@ -72,7 +72,7 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-# -- DCMTK ---------------------------------------------------------------------------------------------------------------
+# -- DCMTK -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def dcmqrscp(tmp_path: Path, source: Archive, peer: Callable[[str], Path]) -> It
     config.write_text(
         f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\nHostTable BEGIN\n"
         f"us = (US, 127.0.0.1, {ours})\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
-        f'AETable BEGIN\nQR {tmp_path / "db"} RW (200, 1024mb) ANY\nAETable END\n'
+        f"AETable BEGIN\nQR {tmp_path / 'db'} RW (200, 1024mb) ANY\nAETable END\n"
     )
     command = [str(peer("dcmqrscp")), "-c", str(config)]
     with subprocess.Popen(command, env={"TCP_NODELAY": "1"}, stderr=subprocess.DEVNULL) as process:
@@ -152,7 +152,7 @@ def test_the_command(
     assert "'NoSuch'" in capsys.readouterr().err
 
 
-# -- peers that are not as they should be --------------------------------------------------------------------------------
+# -- peers that are not as they should be ------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -215,7 +215,7 @@ def test_a_broken_association_goes_on_and_nothing_is_asked_for_twice(source: Arc
     assert digests(archive) == digests(source, PatientID="P2", Modality="CT")
     whole, *rest = asked
     assert len(whole) == 4
-    assert sorted(sum(rest, [])) == sorted(whole[2:])
+    assert sorted(uid for each in rest for uid in each) == sorted(whole[2:])
 
 
 def test_who_breaks_again_and_again_is_left_and_the_next_run_goes_on(source: Archive, archive: Archive) -> None:
