@@ -6,17 +6,21 @@ No other module reads the environment or a settings file.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+from urllib.parse import urlsplit
 
 from pacs_panel.errors import PacsPanelError
-from pacs_panel.peer import OPERATIONS, Peer
+from pacs_panel.peer import OPERATIONS, Peer, Retrieval
 
 MIB = 1 << 20
 PREFIX = "PACS_PANEL_"
+SECRETS = ("token", "user", "password")
+PEER_KEYS = {"ae_title", "host", "port", "may", "collection", "retrieve", "url", *SECRETS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class Settings:
         Application entity title of the DICOM listener.
     peers : tuple of Peer
         Who may call it, and who can be called: tables ``[peers.NAME]`` of the file, with ``ae_title``, ``host``,
-        ``port``, ``may`` and ``collection``.
+        ``port``, ``may``, ``collection`` and ``retrieve``; or with ``url``, and ``token`` or ``user`` and ``password``,
+        which may also stand in the environment, as ``PACS_PANEL_PEER_NAME_TOKEN``.
     fault : str
         For tests only: name of a `pacs_panel.storage.faults` point, optionally ``name:n`` for the n-th time it is
         reached, at which the process kills itself.
@@ -99,7 +104,7 @@ class Settings:
             if (text := environ.get(PREFIX + name.upper())) is not None:
                 values[name] = text
         values |= overrides
-        peers = tuple(_peer(name, table) for name, table in read.get("peers", {}).items())
+        peers = tuple(_peer(name, table, environ) for name, table in read.get("peers", {}).items())
         return replace(cls(peers=peers), **{name: _value(name, value, known) for name, value in values.items()})
 
 
@@ -110,20 +115,43 @@ def _tables(file: Path) -> dict[str, Any]:
         raise PacsPanelError(f"the settings file cannot be read: {error}") from None
 
 
-def _peer(name: str, table: Mapping[str, Any]) -> Peer:
+def _peer(name: str, table: Mapping[str, Any], environ: Mapping[str, str]) -> Peer:
     """A peer of the table ``[peers.name]``."""
     where = f"settings, [peers.{name}]"
-    if unknown := set(table) - {"ae_title", "host", "port", "may", "collection"}:
+    if unknown := set(table) - PEER_KEYS:
         raise PacsPanelError(f"{where}: unknown {', '.join(sorted(unknown))}")
-    title, host, collection = (str(table.get(key, "")) for key in ("ae_title", "host", "collection"))
-    if not 0 < len(title.strip()) <= 16 or "\\" in title or not title.isascii() or not title.isprintable():
+    title, url = (str(table.get(key, "")).strip() for key in ("ae_title", "url"))
+    if (title or not url) and (
+        not 0 < len(title) <= 16 or "\\" in title or not title.isascii() or not title.isprintable()
+    ):
         raise PacsPanelError(f"{where}: ae_title must be 1 to 16 plain characters without a backslash")
-    port, may = table.get("port", 0), table.get("may", ["echo", "store"])
+    port, may, how = table.get("port", 0), table.get("may", ["echo", "store"]), table.get("retrieve", "get")
     if not isinstance(port, int) or not 0 <= port < 2**16:
         raise PacsPanelError(f"{where}: port must be a whole number below 65536")
     if not isinstance(may, list) or not OPERATIONS.issuperset(may):
         raise PacsPanelError(f"{where}: may must be a list of {', '.join(sorted(OPERATIONS))}")
-    return Peer(name, title.strip(), host, port, frozenset(may), collection)
+    if how not in get_args(Retrieval):
+        raise PacsPanelError(f"{where}: retrieve must be one of {', '.join(get_args(Retrieval))}")
+    prefix = f"{PREFIX}PEER_{re.sub('[^0-9A-Za-z]', '_', name).upper()}_"
+    secrets = {key: environ.get(prefix + key.upper(), str(table.get(key, ""))) for key in SECRETS}
+    _check_web(where, url, secrets)
+    host, collection = str(table.get("host", "")), str(table.get("collection", ""))
+    return Peer(name, title, host, port, frozenset(may), collection, how, url.rstrip("/"), **secrets)
+
+
+def _check_web(where: str, url: str, secrets: Mapping[str, str]) -> None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise PacsPanelError(f"{where}: url is no address") from None
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise PacsPanelError(f"{where}: url must begin with http:// or https://")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise PacsPanelError(f"{where}: give url without name, password, query and fragment")
+    if secrets["token"] and (secrets["user"] or secrets["password"]):
+        raise PacsPanelError(f"{where}: give a token, or user and password")
+    if any(not text.isprintable() for text in secrets.values()):
+        raise PacsPanelError(f"{where}: token, user and password must be printable")
 
 
 def _value(name: str, value: object, known: Mapping[str, object]) -> Any:

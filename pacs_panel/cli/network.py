@@ -1,4 +1,4 @@
-"""Commands for the DICOM network: `receive`, `send`."""
+"""Commands for the network: `receive`, `pull`, `send`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import argparse
 import json
 import tempfile
 import threading
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, Any
 
-from pacs_panel.cli.command import RESEARCH, WHICH, Adder, opened, progress, series, table
-from pacs_panel.errors import NotFound
+from pacs_panel.cli.command import RESEARCH, WHICH, Adder, criteria, opened, progress, series, table
 from pacs_panel.settings import Settings
 
 if TYPE_CHECKING:
     from pacs_panel.archive import Archive
+    from pacs_panel.serve.pulling import Source
 
 
 def add_to(add: Adder) -> None:
@@ -25,8 +25,29 @@ def add_to(add: Adder) -> None:
     add_listening(command)
     command.add_argument("--port", type=int, default=11112, help="0 takes a free one")
 
+    command = add(
+        _pull,
+        "pull",
+        "take in what a peer of the settings file has and the archive has not",
+        "scanner PatientID=42 StudyDate=20250101- Modality=CT",
+        "scanner AccessionNumber=A7 --level study --dry-run",
+    )
+    command.add_argument("peer", help="its name: of a table [peers.NAME] with url, or with host and port")
+    command.add_argument("which", nargs="+", metavar="KEYWORD=VALUE", help="what must match, as in `search`")
+    command.add_argument(
+        "--level",
+        choices=("study", "series", "instance"),
+        default="series",
+        help="what is pulled whole (default: series)",
+    )
+    command.add_argument("--collection", default="", help="name under which it can be found")
+    command.add_argument("--dry-run", action="store_true", help="list what would come")
+    command.add_argument("--ae-title", help="how we call ourselves (default: of the settings, or PACS_PANEL)")
+    command.add_argument("--port", type=int, default=11112, help="where we listen for peers that are asked by C-MOVE")
+    command.add_argument("--dicom-host", default="127.0.0.1", metavar="HOST", help="the same")
+
     command = add(_send, "send", "send series to a peer of the settings file", "scanner Modality=CT")
-    command.add_argument("peer", help="its name: of a table [peers.NAME] with host and port")
+    command.add_argument("peer", help="its name: of a table [peers.NAME] with url, or with host and port")
     command.add_argument("which", nargs="+", help=WHICH)
     command.add_argument("--ae-title", help="how we call ourselves (default: of the settings, or PACS_PANEL)")
 
@@ -69,12 +90,63 @@ def _receive(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _pull(options: argparse.Namespace, settings: Settings) -> int:
+    from pacs_panel.serve.dimse.listener import Listening
+    from pacs_panel.serve.peers import calling, named
+    from pacs_panel.serve.pulling import pull
+
+    peer, asked = named(settings.peers, options.peer), criteria(options.which)
+    with opened(options, settings, create=not options.dry_run) as archive:
+        listen = Listening(options.dicom_host, options.port)
+        with closing(
+            calling(archive, peer, title=options.ae_title or "", listen=listen, collection=options.collection)
+        ) as source:
+            if options.dry_run:
+                return _would_come(archive, source, asked, options)
+            with progress("objects", options) as bar:
+                done = pull(
+                    archive,
+                    source,
+                    peer,
+                    asked,
+                    level=options.level,
+                    collection=options.collection,
+                    progress=lambda now: bar.update(now.accepted + now.here - bar.n),
+                )
+    if options.json:
+        print(json.dumps(done.to_dict(), indent=1))
+    else:
+        print(f"{done.found} found, {done.here} already here, {done.accepted} accepted, {len(done.failed)} failed")
+        table([{"object": uid, "reason": reason} for uid, reason in done.failed.items()], ("object", "reason"))
+        if done.refused:
+            print(f"{done.refused} refused: they were not asked for")
+        if done.stopped:
+            print(f"not complete: {done.stopped}; run it again to go on")
+    return 1 if done.failed or done.refused or done.stopped else 0
+
+
+def _would_come(archive: Archive, source: Source, asked: dict[str, str], options: argparse.Namespace) -> int:
+    from pacs_panel.serve.pulling import missing
+
+    keywords = ("PatientID", "StudyDate", "Modality", "SeriesDescription")
+    rows: list[dict[str, Any]] = [
+        {**{name: series.facts[name] for name in keywords}, "SeriesInstanceUID": series.series}
+        | {"objects": len(series.objects), "missing": left}
+        for series, left in missing(archive, source, asked, options.level)
+    ]
+    if options.json:
+        print(json.dumps(rows, indent=1))
+    else:
+        table(rows, (*keywords, "SeriesInstanceUID", "objects", "missing"))
+        print(f"{sum(row['missing'] for row in rows)} of {sum(row['objects'] for row in rows)} objects would come")
+    return 0
+
+
 def _send(options: argparse.Namespace, settings: Settings) -> int:
     from pacs_panel.serve.dimse.sending import send
+    from pacs_panel.serve.peers import named
 
-    peer = next((peer for peer in settings.peers if peer.name == options.peer), None)
-    if peer is None:
-        raise NotFound(f"the settings have no [peers.{options.peer}]; name their file with --settings")
+    peer = named(settings.peers, options.peer)
     with opened(options, settings) as archive, progress("objects", options) as bar:
         keys = series(archive, options.which)
         done = send(archive, keys, peer, options.ae_title or settings.ae_title, lambda at: bar.update(at - bar.n))

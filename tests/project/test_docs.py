@@ -18,7 +18,7 @@ DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
 PROGRAM = "pacs-panel"
 
 # These serve until they are stopped, or need somebody who listens, so of their examples only the arguments are checked.
-SERVING = {"serve", "demo", "receive", "send"}
+SERVING = {"serve", "demo", "receive", "pull", "send"}
 
 # Folders in which somebody's own files lie.
 MACHINE_PATH = re.compile(r"(?:(?<![\w./-])|(?<=://))/(?:home|root|work|Users|mnt|workspace)/[\w.-]+")

@@ -79,6 +79,7 @@ HOMES: dict[str, set[str]] = {
     "pyarrow": {"cohort", "index.columns_table", "published", "serve.listed"},
     "pydicom": {"dicom", "pixels", "overlay", "privacy", "testing"},
     "pynetdicom": {"serve.dimse"},
+    "python_multipart": {"storage"},
     "requests": {"storage"},
     "scipy": {"volume", "overlay"},
     "sqlalchemy": {"index", "records"},

@@ -27,7 +27,7 @@ class Callers:
 
     def who(self, ae_title: str, address: str) -> Peer | None:
         """The peer who calls itself ``ae_title`` from an address; ``None`` for whoever may do nothing here."""
-        same = [peer for peer in self.peers if peer.ae_title == ae_title.strip()]
+        same = [peer for peer in self.peers if peer.ae_title and peer.ae_title == ae_title.strip()]
         if not same and self.anyone:
             return Peer("", ae_title.strip(), may=self.anyone)
         return next((peer for peer in same if not peer.host or address in _addresses(peer.host)), None)
@@ -40,7 +40,7 @@ class Callers:
         ArchiveError
             It can be reached from other machines, and it is not a table that says who may call.
         """
-        if not is_loopback(host) and (self.anyone or not self.peers):
+        if not is_loopback(host) and (self.anyone or not any(peer.ae_title for peer in self.peers)):
             raise ArchiveError(f"{host} can be reached by others: name in the settings' [peers] all who may call")
         return host
 

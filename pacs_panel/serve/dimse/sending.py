@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from itertools import batched
 from pathlib import Path
 from typing import Any
@@ -17,27 +16,13 @@ from pacs_panel.archive import Archive
 from pacs_panel.errors import PacsPanelError, Unreachable
 from pacs_panel.model import Kept
 from pacs_panel.peer import Peer
+from pacs_panel.serve.web_sending import Sent, store
 
 MOST_CONTEXTS = 120  # of one association; PS3.8 §9.3.2 has room for 128
 AT_ONCE = 500  # objects whose contexts are negotiated together
+PIECE = 1 << 20
 TRIES = 3  # associations in a row that may break without anything being sent
 _config.STORE_SEND_CHUNKED_DATASET = True  # files go out as they are, piece by piece, and are never decoded
-
-
-@dataclass(slots=True)
-class Sent:
-    """What became of each object.
-
-    Attributes
-    ----------
-    sent : int
-        Taken by the peer, warnings included.
-    failed : dict of str to str
-        SOP Instance UID to the reason.
-    """
-
-    sent: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
 
 
 def send(
@@ -64,10 +49,13 @@ def send(
     Unreachable
         It does not answer, refuses the association, or breaks it again and again.
     """
-    if not (peer.host and peer.port):
-        raise PacsPanelError(f"settings, [peers.{peer.name}]: host and port say where it can be called")
+    if not peer.can_be_called:
+        raise PacsPanelError(f"settings, [peers.{peer.name}]: url, or host and port, say where it can be called")
     done = Sent()
     objects = (kept for key in keys for kept in archive.objects(key))
+    if peer.url:
+        store(objects, partial(pieces, archive), peer, done, progress)
+        return done
     with tempfile.TemporaryDirectory() as folder:
         for portion in _portions(objects):
             _send(archive, portion, peer, title, Path(folder, "object.dcm"), done, progress)
@@ -162,13 +150,20 @@ def _accepted(context: Any) -> tuple[str, str]:
 
 
 def write_file(archive: Archive, kept: Kept, file: Path) -> None:
-    """The data set as it is kept, behind file meta information that says what it is."""
+    """Write `pieces` to a file."""
+    with file.open("wb") as target:
+        target.writelines(pieces(archive, kept))
+
+
+def pieces(archive: Archive, kept: Kept) -> Iterator[bytes]:
+    """A file of the data set as it is kept, behind file meta information that says what it is."""
     meta = create_file_meta(
         sop_class_uid=kept.sop_class_uid,  # type: ignore[arg-type]
         sop_instance_uid=kept.sop_instance_uid,  # type: ignore[arg-type]
         transfer_syntax=kept.transfer_syntax,  # type: ignore[arg-type]
     )
-    with archive.original(kept) as source, file.open("wb") as target:
-        target.write(bytes(128) + b"DICM" + encode_file_meta(meta))
+    yield bytes(128) + b"DICM" + encode_file_meta(meta)
+    with archive.original(kept) as source:
         source.seek(kept.dataset_offset)
-        shutil.copyfileobj(source, target, 1 << 20)
+        while piece := source.read(PIECE):
+            yield piece
