@@ -19,6 +19,7 @@ from pacs_panel.serve.uploads import Uploads
 from pacs_panel.settings import MIB, Settings
 from pacs_panel.testing import ct_phantom, write
 from pacs_panel.view.transfer.upload import Upload
+from tests.view.reading import wait_for
 
 pytestmark = pytest.mark.browser
 LIMIT = 48 * MIB
@@ -300,6 +301,20 @@ def test_cancelling_leaves_nothing(tray, stage, folder):
     assert stage.archive is not None
     assert list((stage.archive.root / "spool").iterdir()) == []
     assert kept(stage) == set()
+
+
+def test_cancelling_before_the_server_has_answered_leaves_nothing(tray, stage, folder):
+    held: list[Any] = []
+    tray.route("**/upload", held.append)
+    choose(tray, folder)
+    start(tray)
+    tray.get_by_role("button", name="Cancel").click()
+    wait_for(tray, lambda: bool(held))
+    with tray.expect_response(lambda answer: answer.request.method == "DELETE"):
+        held[0].continue_()
+    assert tray.locator(".card").count() == 0
+    assert stage.archive is not None
+    assert list((stage.archive.root / "spool").iterdir()) == []
 
 
 def test_a_second_upload_waits_for_the_first(tray, stage, folder, tmp_path):

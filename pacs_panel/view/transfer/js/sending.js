@@ -61,6 +61,7 @@ export class Sending {
     if (this.session) return;
     const { session } = await ask("POST", "upload", asJson({ bytes: this.bytes, collection: this.collection }));
     this.session = session;
+    if (this.state === "cancelled") await this.discard(); // while the server answered
   }
 
   async work() {
@@ -207,7 +208,11 @@ export class Sending {
   async cancel() {
     this.turn("cancelled");
     this.stopping?.abort();
-    if (this.session) await ask("DELETE", `upload/${this.session}`).catch(() => {});
+    if (this.session) await this.discard();
+  }
+
+  async discard() {
+    await ask("DELETE", `upload/${this.session}`).catch(() => {});
   }
 }
 
