@@ -12,7 +12,7 @@ from pacs_panel.errors import Busy, NotFound
 from pacs_panel.index.corrected import correct
 from pacs_panel.keep.originals import damage
 from pacs_panel.keep.quarantine import Refused, quarantined
-from pacs_panel.model import Revision
+from pacs_panel.model import Commitment, Revision
 from pacs_panel.pipeline.activity import Activity, activity
 from pacs_panel.pipeline.admit import recover
 from pacs_panel.pipeline.purge import DAY, Pins, Purged, purge
@@ -21,7 +21,7 @@ from pacs_panel.pipeline.settle import settle
 from pacs_panel.pipeline.trash import remove, restore
 from pacs_panel.pipeline.verify import Verification, verify
 from pacs_panel.receive.report import Report
-from pacs_panel.records.values import Commitment, Session, Trashed
+from pacs_panel.records.values import Session, Trashed
 from pacs_panel.scoped import Scoped
 from pacs_panel.storage import layout
 from pacs_panel.storage.files import lock

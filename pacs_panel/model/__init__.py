@@ -7,6 +7,7 @@ Conventions, everywhere in the package:
 - Arrays are indexed ``[..., slice, row, column]``; extra dimensions come first.
 """
 
+from pacs_panel.model.commitment import Commitment
 from pacs_panel.model.correction import Correction, CorrectionKind
 from pacs_panel.model.image import Digests, Header, Identity, ImageHeader, Kept, Location, Vector
 from pacs_panel.model.mapping import RealWorldMap
@@ -18,6 +19,7 @@ from pacs_panel.model.stack import VERDICTS, Dimension, Gap, Passport, Revision,
 __all__ = [
     "LOCAL",
     "VERDICTS",
+    "Commitment",
     "Contour",
     "Correction",
     "CorrectionKind",

@@ -17,9 +17,9 @@ from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from pacs_panel.attributes import Level
 from pacs_panel.errors import ArchiveError, BadQuery, Busy, NotFound
-from pacs_panel.model import Correction
+from pacs_panel.model import Commitment, Correction
 from pacs_panel.records import schema
-from pacs_panel.records.values import Commitment, Mark, MarkKind, Reference, Rewrite, Saved, SavedKind, Session, Trashed
+from pacs_panel.records.values import Mark, MarkKind, Reference, Rewrite, Saved, SavedKind, Session, Trashed
 
 BUSY_SECONDS = 30
 

@@ -150,25 +150,3 @@ class Saved:
     order: str
     at: int
     by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Commitment:
-    """Objects for which a peer waits to be told whether they are kept safely (PS3.4 §J.3).
-
-    Attributes
-    ----------
-    transaction : str
-        Transaction UID.
-    peer : str
-        Its name in the table of peers.
-    objects : str
-        Pairs of SOP Instance UID and SOP Class UID, as JSON.
-    at : int
-        ns since 1970.
-    """
-
-    transaction: str
-    peer: str
-    objects: str
-    at: int

@@ -18,8 +18,8 @@ from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr
 
 from pacs_panel.archive import Archive
 from pacs_panel.dicom.answer import committed, referenced
+from pacs_panel.model import Commitment
 from pacs_panel.peer import Peer
-from pacs_panel.records.values import Commitment
 from pacs_panel.serve.dimse.status import CLASS_CONFLICT, NO_SUCH_OBJECT, PROCESSING_FAILURE, SUCCESS
 
 log = logging.getLogger(__name__)

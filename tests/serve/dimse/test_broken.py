@@ -7,7 +7,7 @@ import struct
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,48 @@ def test_what_would_fill_memory_is_not_read(archive: Archive, folder: Path) -> N
             for piece in pieces(request, C_FIND_RQ(), found.accepted_contexts[0].context_id):
                 found.dul.send_pdu(piece)
             until(lambda: not found.is_established)
+
+
+REQUEST = struct.pack(">BBL", 1, 0, 68) + struct.pack(">HH", 1, 0) + b"PACS_PANEL".ljust(16) + b"SENDER".ljust(16)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\nHost: here\r\n\r\n",
+        bytes(1000),
+        b"\xff" * 1000,
+        struct.pack(">BBL", 4, 0, 20) + bytes(20),  # data before any association
+        struct.pack(">BBL", 9, 0, 4) + bytes(4),  # of no known type
+        REQUEST + bytes(32),  # proposes nothing
+        REQUEST + bytes(28) + struct.pack(">BBH", 0x10, 0, 0xFFFF),  # an item that is longer than its message
+        struct.pack(">BBL", 1, 0, 2) + bytes(2),  # shorter than any
+    ],
+)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the library's own thread
+def test_garbage_ends_its_own_line_only(archive: Archive, folder: Path, tmp_path: Path, garbage: bytes) -> None:
+    sent = objects(ct_phantom(slices=1, rows=16, columns=16))
+    with listening(archive, CALLERS, Listening(port=0, timeout=2)) as address:
+        with socket.create_connection(address, timeout=20) as line:
+            line.sendall(garbage)
+            line.shutdown(socket.SHUT_WR)
+            with suppress(ConnectionResetError):
+                while line.recv(1000):
+                    pass
+        assert send(address, sent, tmp_path) == dict.fromkeys(sent, 0)
+    assert not list(folder.iterdir())
+
+
+def test_who_stalls_amid_an_object_is_cut(archive: Archive, folder: Path) -> None:
+    with (
+        listening(archive, CALLERS, Listening(port=0, timeout=0.5)) as address,
+        association(address, [(CT, ExplicitVRLittleEndian)]) as found,
+    ):
+        for piece in storing(found, "1.2.3", bytes(100_000))[:5]:
+            found.dul.send_pdu(piece)
+        until(lambda: not found.is_established)
+        until(lambda: not list(folder.iterdir()))
+    assert archive.status()["instances"] == 0
 
 
 def test_lines_on_which_nothing_is_said_are_no_more_than_some(archive: Archive) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ def told(reports: Reports, port: int = 0, refused: int = 0) -> Iterator[int]:
         server.shutdown()
 
 
-def ask(address: tuple[str, int], named: dict[str, str], transaction: str) -> int:
+def ask(address: tuple[str, int], named: Mapping[str, str], transaction: str) -> int:
     """Status of a request for commitment."""
     information = Dataset()
     information.TransactionUID, information.ReferencedSOPSequence = transaction, []

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from pacs_panel.serve.dimse.listener import Listening, listening
 from pacs_panel.serve.dimse.peers import Callers
 from pacs_panel.settings import Settings
 from pacs_panel.testing import Study, Subject, ct_phantom, encode, mr_oblique, sr_on
-from tests.serve.dimse.sending import TITLE, association, data_set, objects, send
+from tests.serve.dimse.sending import TITLE, association, context_of, data_set, objects, send
 
 ANYONE = Callers(anyone=frozenset({"echo", "store"}))
 Address = tuple[str, int]
@@ -49,6 +50,21 @@ def echo(address: Address, **titles: str) -> int | None:
     with association(address, [(Verification, "1.2.840.10008.1.2")], **titles) as found:
         status = found.send_c_echo() if found.is_established else None
         return int(status.Status) if status else None
+
+
+def at_once(work: Callable[[int], object], count: int) -> None:
+    """Do something in many threads that begin together."""
+    barrier = threading.Barrier(count)
+
+    def one(number: int) -> None:
+        barrier.wait()
+        work(number)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def ended(archive: Archive) -> None:
@@ -118,15 +134,58 @@ def test_many_at_once(archive: Archive, tmp_path: Path) -> None:
             folder.mkdir()
             answers.append(send(address, studies[number], folder))
 
-        threads = [threading.Thread(target=one, args=(number,)) for number in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(one, 6)
     assert [set(answer.values()) for answer in answers] == [{0}] * 6
     ended(archive)
     assert archive.status()["instances"] == 24
     assert archive.verify().clean
+
+
+def test_fifty_associations_at_once(archive: Archive, tmp_path: Path) -> None:
+    sent = ct(50)
+    uids, answers = list(sent), dict[str, int | None]()
+    with listening(archive, ANYONE, Listening(port=0, associations=50)) as address:
+        at_once(lambda n: answers.update(send(address, {uids[n]: sent[uids[n]]}, tmp_path)), 50)
+    assert answers == dict.fromkeys(sent, 0)
+    ended(archive)
+    assert archive.status()["instances"] == 50
+    assert archive.verify().clean
+
+
+def test_the_same_object_from_two_associations_is_kept_once(archive: Archive, tmp_path: Path) -> None:
+    sent, answers = ct(3), list[dict[str, int | None]]()
+
+    def one(number: int) -> None:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        answers.append(send(address, sent, folder))
+
+    with listening(archive, ANYONE, Listening(port=0)) as address:
+        at_once(one, 2)
+    assert answers == [dict.fromkeys(sent, 0)] * 2
+    ended(archive)
+    key = str(next(archive.search().rows())["key"])
+    assert len(archive.objects(key, versions=True)) == 3
+
+
+def test_a_locked_index_keeps_no_sender_waiting(archive: Archive, tmp_path: Path) -> None:
+    """Objects are durable in the log first; the index follows when it can be written again."""
+    sent = ct(4)
+    files = {uid: tmp_path / f"{uid}.dcm" for uid in sent}
+    with (
+        listening(archive, ANYONE, Listening(port=0)) as address,
+        association(address, map(context_of, sent.values())) as open_one,
+        closing(sqlite3.connect(archive.root / "index.sqlite", isolation_level=None)) as other,
+    ):
+        for number, (uid, content) in enumerate(sent.items()):
+            if number == 1:
+                other.execute("BEGIN IMMEDIATE")
+            files[uid].write_bytes(content)
+            assert open_one.send_c_store(files[uid]).Status == 0
+        assert archive.search("instance").count() < len(sent)
+        other.execute("ROLLBACK")
+    ended(archive)
+    assert {str(row["SOPInstanceUID"]) for row in archive.search("instance").rows()} == set(sent)
 
 
 def test_what_came_is_found_while_its_association_is_open(archive: Archive, listen: Listen, tmp_path: Path) -> None:
