@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from pacs_panel.pipeline.activity import Activity, activity
 from pacs_panel.attributes import Level
 from pacs_panel.errors import Busy
 from pacs_panel.index.corrected import correct
 from pacs_panel.keep.quarantine import Refused, quarantined
 from pacs_panel.model import Revision
+from pacs_panel.pipeline.activity import Activity, activity
 from pacs_panel.pipeline.admit import recover
 from pacs_panel.pipeline.purge import DAY, Pins, Purged, purge
 from pacs_panel.pipeline.reindex import reindex

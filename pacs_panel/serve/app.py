@@ -23,9 +23,9 @@ from pacs_panel.serve.frames import frame_routes
 from pacs_panel.serve.live import Live
 from pacs_panel.serve.loopback import OnlyLoopback, check_host
 from pacs_panel.serve.manifests import manifest_routes
+from pacs_panel.serve.metrics import Counted, Requests, watching_routes
 from pacs_panel.serve.selections import Selections
 from pacs_panel.serve.settling import building
-from pacs_panel.serve.metrics import Counted, Requests, watching_routes
 from pacs_panel.serve.upload_routes import upload_routes
 from pacs_panel.serve.uploads import Uploads
 from pacs_panel.view.activity.page import activity_page
@@ -50,8 +50,8 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     Returns
     -------
     FastAPI
-        The pages, such as ``/browse`` and ``/view``; the routes of `pacs_panel.serve.frames`, `.documents`,
-        `.download` and `.upload_routes` (these two not for a published archive); ``/liveness``, ``/readiness``, ``/metrics``; ``/`` leads to Browse.
+        The pages, such as ``/browse`` and ``/view``; the routes of `pacs_panel.serve.frames`, `.documents`, `.metrics`,
+        `.download` and `.upload_routes` (these two not for a published archive); ``/liveness``; ``/`` leads to Browse.
         It answers under loopback names only.
     """
     local = archive.as_(LOCAL)  # until there is sign-in, everyone on this machine
