@@ -47,7 +47,7 @@ def bring(archive: Archive, folder: Path, peer: str = "SCANNER") -> None:
 def refuse(archive: Archive, folder: Path) -> None:
     folder.mkdir()
     (folder / "broken.dcm").write_bytes(bytes(128) + b"DICM" + b"nothing")
-    archive.ingest(folder, kind="upload")
+    archive.ingest(folder, kind="upload", build=False)
 
 
 def test_sessions_tell_their_door_peer_and_counts_and_a_reindex_keeps_them(archive, tmp_path):

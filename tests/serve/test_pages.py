@@ -13,7 +13,7 @@ import pytest
 from pacs_panel.testing import Study, Subject, cr, write
 from tests.browser_fixtures import run
 from tests.view.accessible import LIGHT_AND_DARK, accessible, in_theme
-from tests.view.reading import painted
+from tests.view.reading import painted, wait_for
 
 pytestmark = pytest.mark.browser
 INGEST = "import sys, pacs_panel; pacs_panel.open_archive(sys.argv[1]).ingest(sys.argv[2], build=False)"
@@ -37,7 +37,7 @@ def test_find_filter_open_and_scroll(page, address):
     page.locator('[data-facet="Modality"] label', has_text="CT").click()
     page.wait_for_selector(".chip >> text=CT")
     page.wait_for_url("**/browse?Modality=CT")
-    assert page.locator("tr[data-key]").count() == 2
+    wait_for(page, lambda: page.locator("tr[data-key]").count() == 2)
     page.locator("tr[data-key]", has_text="PP-0001").locator("td.date").click()
     page.wait_for_url("**/view?series=*&stack=0")
     painted(page, "axial", 6)
@@ -46,9 +46,10 @@ def test_find_filter_open_and_scroll(page, address):
     painted(page, "axial", 7)
     page.wait_for_selector(".details >> text=PixelSpacing")
     page.locator("input[aria-label='Filter the header']").fill("rescale")
-    page.wait_for_function("() => true")
-    assert set(page.locator(".rows .what b").all_text_contents()) >= {"RescaleSlope", "RescaleIntercept"}
-    assert page.locator(".rows .what b", has_text="PixelSpacing").count() == 0
+    wait_for(
+        page, lambda: set(page.locator(".rows .what b").all_text_contents()) >= {"RescaleSlope", "RescaleIntercept"}
+    )
+    wait_for(page, lambda: page.locator(".rows .what b", has_text="PixelSpacing").count() == 0)
     page.locator("a.back").click()
     page.wait_for_url("**/browse?Modality=CT")
     page.wait_for_selector(".chip >> text=CT")
@@ -75,10 +76,10 @@ def test_names_never_stand_in_an_address_yet_come_back(page, address, browser_co
     assert "PP" not in page.url
     page.reload()
     page.wait_for_selector(".chip >> text=PP-0001")
-    assert page.locator("input.search").input_value() == "PP-0001"
+    wait_for(page, lambda: page.locator("input.search").input_value() == "PP-0001")
     page.go_back()
     page.wait_for_selector(".chip", state="detached")
-    assert page.url == f"{address}/browse"
+    wait_for(page, lambda: page.url == f"{address}/browse")
     page.go_forward()
     page.wait_for_selector(".chip >> text=PP-0001")
     other = browser_context.new_page()
@@ -119,7 +120,7 @@ def test_the_keyboard_does_it_all(page, address):
     page.keyboard.press("x")
     page.keyboard.press("j")
     page.keyboard.press("Shift+X")
-    assert rows.locator("nth=1").get_attribute("class") == "picked"
+    wait_for(page, lambda: rows.locator("nth=1").get_attribute("class") == "picked")
     page.wait_for_selector(".acts >> text=2 series selected")
     page.keyboard.press("?")
     page.wait_for_selector("dialog[open] >> text=next row")
@@ -182,7 +183,7 @@ def test_a_stretch_of_a_histogram_is_a_range(page, address):
     open_browse(page, address)
     page.locator('[data-facet="StudyDate"] .bars i').last.click()
     page.wait_for_selector(".chip >> text=from")
-    assert "since=" in page.url
+    wait_for(page, lambda: "since=" in page.url)
 
 
 @pytest.mark.parametrize("theme", LIGHT_AND_DARK)

@@ -67,8 +67,8 @@ def test_a_mark_on_the_timeline_leads_to_its_study(page, address, archive):
     page.goto(f"{address}/patient?patient={patient(archive)}")
     marks = page.locator(".timeline .mark")
     marks.first.wait_for()
-    assert marks.count() == 2
-    assert page.locator(".timeline .between").text_content() == "5 years 1 month"
+    wait_for(page, lambda: marks.count() == 2)
+    wait_for(page, lambda: page.locator(".timeline .between").text_content() == "5 years 1 month")
     marks.first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowLeft")
@@ -79,7 +79,7 @@ def test_a_mark_on_the_timeline_leads_to_its_study(page, address, archive):
     ).first.wait_for()
     page.get_by_role("button", name="Zoom in").click()
     page.get_by_role("button", name="All", exact=True).click()
-    assert page.locator(".timeline .mark").count() == 2
+    wait_for(page, lambda: page.locator(".timeline .mark").count() == 2)
 
 
 def test_what_headers_say_of_a_patient_is_text(page, address, archive):
@@ -196,8 +196,8 @@ def test_a_cohort_is_found_read_and_verified(page, address):
     page.locator("td.cohort a", has_text="scans & more").click()
     page.wait_for_url("**/cohorts?name=scans*")
     page.wait_for_selector("[data-card=diff] .good")
-    assert page.locator("table.rows tbody tr").count() == 3
-    assert "Modality CT" in page.locator("[data-card=facts]").inner_text()
+    wait_for(page, lambda: page.locator("table.rows tbody tr").count() == 3)
+    wait_for(page, lambda: "Modality CT" in page.locator("[data-card=facts]").inner_text())
     page.get_by_role("button", name="Verify").click()
     page.wait_for_selector("[data-card=verify] .good >> text=All is as it was frozen")
     found = page.request.get(f"{address}/{page.locator('a', has_text='CSV').get_attribute('href')}")

@@ -21,6 +21,7 @@ from pacs_panel.view.charts.pages import charts_page
 from pacs_panel.view.charts.saying import said
 from tests.project.test_imports_lazy import loaded
 from tests.view.accessible import LIGHT_AND_DARK, accessible, in_theme
+from tests.view.reading import wait_for
 
 FRAME = pd.DataFrame(
     {
@@ -364,7 +365,7 @@ def test_brushing_in_a_browser(demo_archive: Any, page: Any, serve_app: Any, tmp
     page.mouse.click(place["x"] + place["width"] * 0.4, place["y"] + 22)
     ct = demo_archive.search(Modality="CT").count()
     line.get_by_text(f"{ct} of {whole} series").wait_for()
-    assert modality.locator(".note").text_content() == "CT"
+    wait_for(page, lambda: modality.locator(".note").text_content() == "CT")
 
     modality.get_by_role("button", name="Modality as table").click()
     page.keyboard.press("Tab")

@@ -38,7 +38,7 @@ def test_the_wheel_changes_the_slice(page: Any, show: Show, transport: str) -> N
     page.mouse.wheel(0, 120)
     painted(page, "axial", 13)
     np.testing.assert_array_equal(grays(page, "axial")[..., 0], linear(scene.ct_values()[13] - 1024.0, 40, 400))
-    assert page.locator(".pane[data-plane=axial] .slice").text_content() == "14 / 24"
+    wait_for(page, lambda: page.locator(".pane[data-plane=axial] .slice").text_content() == "14 / 24")
     page.mouse.wheel(0, -360)
     painted(page, "axial", 10)
     page.mouse.move(*over(page, "sagittal", 20, 10))
@@ -62,7 +62,7 @@ def test_a_drag_changes_the_window(page: Any, show: Show) -> None:
     assert center == 40 - 30 * 400 / 300
     assert window_text(page).startswith(f"C {center}  W {width}")
     np.testing.assert_array_equal(grays(page, "axial")[..., 0], linear(scene.ct_values()[12] - 1024.0, center, width))
-    assert page.locator(PRESETS).input_value() == "own"
+    wait_for(page, lambda: page.locator(PRESETS).input_value() == "own")
     wait_for(page, lambda: (view.state.center, view.state.width) == (center, width))
     assert told(page)["planes"]["coronal"]["slice"] == 32  # it was no click
 
@@ -105,7 +105,7 @@ def test_presets_and_keys(page: Any, show: Show) -> None:
     assert told(page)["window"] == [-600, 1500]
     page.keyboard.press("3")
     assert told(page)["window"] == [480, 2500]
-    assert page.locator(PRESETS).input_value() == "2"
+    wait_for(page, lambda: page.locator(PRESETS).input_value() == "2")
     page.keyboard.press("1")
     before = grays(page, "axial")[..., 0]
     page.keyboard.press("i")
@@ -115,13 +115,13 @@ def test_presets_and_keys(page: Any, show: Show) -> None:
         page.keyboard.press(key)
         painted(page, "axial", index)
     page.keyboard.press("f")
-    assert page.locator(".pane.shown").count() == 1
+    wait_for(page, lambda: page.locator(".pane.shown").count() == 1)
     page.keyboard.press("f")
-    assert page.locator(".pane.shown").count() == 3
+    wait_for(page, lambda: page.locator(".pane.shown").count() == 3)
     page.keyboard.press("r")
     np.testing.assert_array_equal(told(page)["window"], [40, 400])
     page.keyboard.press("0")
-    assert page.locator(PRESETS).input_value() == "auto"
+    wait_for(page, lambda: page.locator(PRESETS).input_value() == "auto")
     wait_for(page, lambda: not view.state.invert and view.state.index == (0, 32, 40))
 
 
@@ -164,7 +164,7 @@ def test_a_new_source_is_shown_at_once(page: Any, show: Show) -> None:
     view.source = scene.ct(scene.ct_values() + 5, revision="rev2")
     page.wait_for_selector('canvas[data-plane="axial"][data-level="0"][data-painted$="|rev2"]', state="attached")
     np.testing.assert_array_equal(grays(page, "axial")[..., 0], linear(scene.ct_values()[13] - 1019.0, 40, 400))
-    assert page.locator(".viewer").count() == 1
+    wait_for(page, lambda: page.locator(".viewer").count() == 1)
 
 
 def test_time_is_one_more_way_to_go(page: Any, show: Show, transport: str) -> None:
@@ -178,4 +178,4 @@ def test_time_is_one_more_way_to_go(page: Any, show: Show, transport: str) -> No
     page.keyboard.press("[")
     painted(page, "axial", 4, extra="4")
     assert (grays(page, "axial")[..., 0] == linear(np.array(404.0), 250, 501)).all()
-    assert page.locator(".extra output").text_content() == "5/5 · 4"
+    wait_for(page, lambda: page.locator(".extra output").text_content() == "5/5 · 4")

@@ -84,11 +84,11 @@ def test_values_beyond_the_greys_are_colours_whatever_the_window(page, show) -> 
 def test_images_that_follow_in_time_are_called_frames(page, show) -> None:
     array = np.arange(3 * 16 * 16, dtype=np.uint16).reshape(3, 16, 16)
     show(scene.flat(array, slices_are="frame", windows=((400.0, 800.0, "All"),)))
-    assert page.locator(".heading").inner_text().split() == ["Frame", "2", "/", "3"]
+    wait_for(page, lambda: page.locator(".heading").inner_text().split() == ["Frame", "2", "/", "3"])
     page.mouse.move(*over(page, "image", 3, 4))
     wait_for(page, lambda: readout(page)[-1:] == ["column 3, row 4, frame 1"])
 
 
 def test_other_images_are_called_images(page, show) -> None:
     show(scene.flat(np.zeros((3, 16, 16), np.uint16), windows=((400.0, 800.0, "All"),)))
-    assert page.locator(".heading").inner_text().split() == ["Image", "2", "/", "3"]
+    wait_for(page, lambda: page.locator(".heading").inner_text().split() == ["Image", "2", "/", "3"])

@@ -305,7 +305,7 @@ def test_cancelling_leaves_nothing(tray, stage, folder):
 
 def test_cancelling_before_the_server_has_answered_leaves_nothing(tray, stage, folder):
     held: list[Any] = []
-    tray.route("**/upload", held.append)
+    tray.route("**/upload", lambda route: held.append(route))
     choose(tray, folder)
     start(tray)
     tray.get_by_role("button", name="Cancel").click()
