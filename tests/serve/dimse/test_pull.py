@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -235,6 +238,33 @@ def test_who_breaks_again_and_again_is_left_and_the_next_run_goes_on(source: Arc
         broken[0] = False
         again = pulled(archive, odd, asked=CT)
     assert (again.here, again.accepted, again.stopped) == (1, 3, "")
+
+
+@pytest.mark.parametrize("fault", ["admit.decided", "admit.committed", "seal.committed"])
+def test_a_run_that_is_killed_is_gone_on_with_and_nothing_is_asked_for_twice(
+    source: Archive, archive: Archive, tmp_path: Path, fault: str
+) -> None:
+    asked: list[str] = []
+
+    def get(event: Any, datasets: list[Any]) -> Iterator[Any]:
+        asked.extend(str(each.SOPInstanceUID) for each in datasets)
+        yield len(datasets)
+        yield from ((0xFF00, each) for each in datasets)
+
+    with answering(source, get) as odd:
+        file = tmp_path / "settings.toml"
+        file.write_text(f'[peers.odd]\nae_title = "ODD"\nhost = "127.0.0.1"\nport = {odd.port}\n')
+        run = "import sys; from pacs_panel.cli import main; sys.exit(main(sys.argv[1:]))"
+        words = ["--settings", str(file), "pull", "--archive", str(archive.root), "odd", "PatientID=P2", "Modality=CT"]
+        killed = subprocess.run(
+            [sys.executable, "-c", run, *words], env={**os.environ, "PACS_PANEL_FAULT": fault}, check=False
+        )
+        assert killed.returncode == -signal.SIGKILL
+        assert len(asked) == 4
+        done = pulled(archive, odd, asked=CT)
+    assert (done.found, done.here, done.accepted, done.failed) == (4, 4, 0, {})
+    assert len(asked) == 4
+    assert digests(archive) == digests(source, PatientID="P2", Modality="CT")
 
 
 def test_another_object_than_was_asked_for_is_refused(source: Archive, archive: Archive) -> None:
