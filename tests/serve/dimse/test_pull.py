@@ -26,6 +26,7 @@ from pacs_panel.archive import Archive, open_archive
 from pacs_panel.cli import main
 from pacs_panel.errors import BadQuery, PacsPanelError, Unreachable
 from pacs_panel.peer import Peer, Retrieval
+from pacs_panel.serve.dimse.finding import find
 from pacs_panel.serve.dimse.listener import Listening
 from pacs_panel.serve.dimse.sending import send
 from pacs_panel.serve.peers import calling
@@ -163,8 +164,6 @@ def answering(source: Archive, get: Callable[[Any, list[Any]], Iterator[Any]]) -
     """A peer that finds as the source does, and answers C-GET as ``get`` says, given the datasets asked for."""
     import pydicom
 
-    from pacs_panel.serve.dimse.finding import find
-
     def found(event: Any) -> Iterator[Any]:
         yield from find(source, event.identifier, "ODD", lambda: False)
 
@@ -290,3 +289,19 @@ def test_who_cannot_be_asked_is_told(archive: Archive) -> None:
         pulled(archive, Peer("p", "P"))
     with pytest.raises(BadQuery, match="say what to pull"):
         pulled(archive, Peer("p", "P", "127.0.0.1", 9), asked={})
+
+
+def test_who_finds_and_gives_nothing_is_told(source: Archive, archive: Archive) -> None:
+    entity: Any = AE("ODD")
+    entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
+
+    def found(event: Any) -> Iterator[Any]:
+        yield from find(source, event.identifier, "ODD", lambda: False)
+
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_FIND, found)])
+    try:
+        done = pulled(archive, Peer("odd", "ODD", *server.server_address[:2]), Listening(port=free_port()), asked=CT)
+    finally:
+        server.shutdown()
+    assert (done.found, done.accepted, len(done.failed)) == (4, 0, 4)
+    assert all("refuses" in why or "does not" in why for why in done.failed.values()), done.failed
