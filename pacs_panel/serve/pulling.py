@@ -244,6 +244,7 @@ def pull(
         The peer does not let us ask.
     """
     archive.may("write")
+    archive.recover()  # what came to a run that was killed is here, and is not asked for again
     done = Pulled()
     awaited: list[tuple[Announced, set[str]]] = []
 

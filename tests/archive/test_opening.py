@@ -162,6 +162,31 @@ def test_peers_from_a_file(tmp_path: Path) -> None:
     )
 
 
+def test_credentials_of_a_peer_come_from_file_or_environment_and_are_not_told(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('[peers.next-door]\nurl = "https://pacs.example/dicom-web/"\nuser = "me"\npassword = "from file"\n')
+    (peer,) = Settings.load(file, {"PACS_PANEL_PEER_NEXT_DOOR_PASSWORD": "from environment"}).peers
+    assert (peer.url, peer.user, peer.password) == ("https://pacs.example/dicom-web", "me", "from environment")
+    assert "from" not in repr(peer) + repr(Settings.load(file, {}))
+    with pytest.raises(PacsPanelError, match="a token, or user") as error:
+        Settings.load(file, {"PACS_PANEL_PEER_NEXT_DOOR_TOKEN": "secret"})
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        'url = "ftp://a"',
+        'url = "http://me:it@a/"',
+        'url = "http://a/?b=c"',
+        'url = "http://a"\ntoken = "a\\nb"',
+        'ae_title = "A"\nretrieve = "pull"',
+    ],
+)
+def test_wrong_addresses_of_peers_are_told(tmp_path: Path, wrong: str) -> None:
+    test_wrong_peers_are_told(tmp_path, wrong)
+
+
 @pytest.mark.parametrize(
     "wrong", ['ae_title = ""', 'ae_title = "A"\nport = 70000', 'ae_title = "A"\nmay = ["all"]', 'title = "A"']
 )

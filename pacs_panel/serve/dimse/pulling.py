@@ -49,6 +49,10 @@ GET = StudyRootQueryRetrieveInformationModelGet
 MOVE = StudyRootQueryRetrieveInformationModelMove
 
 
+class _NotOfferedError(PacsPanelError):
+    """A peer takes none of the services that were proposed."""
+
+
 class Called:
     """A peer that is called, over associations that stay open while they serve.
 
@@ -105,13 +109,16 @@ class Called:
             left = [uid for uid in uids if uid in taking.missing and series.objects[uid] in ("", *classes)]
             everything = whole and len(left) == len(uids)
             if left and not self._get(classes, series, left, everything):
-                self.elsewhere = True
                 self._move(series, uids, whole)
+                self.elsewhere = True
                 return
 
     def _get(self, classes: Iterable[str], series: Announced, uids: Sequence[str], whole: bool) -> bool:
         """Ask by C-GET, over the same line as the series before where its classes are the same."""
-        association = self._associated((GET, *classes))
+        try:
+            association = self._associated((GET, *classes))
+        except _NotOfferedError:
+            return False
         if not any(context.abstract_syntax == GET for context in association.accepted_contexts):
             return False
         for keys in _identifiers(series, uids, whole):
@@ -162,7 +169,7 @@ class Called:
         if self._taking is not None and self._taking.broken is not None:
             raise self._taking.broken
 
-    def _associated(self, contexts: tuple[str, ...]) -> Any:
+    def _associated(self, contexts: tuple[Any, ...]) -> Any:
         """An association for these, which may be the one before; one of a kind is open."""
         kept = self._open.get(contexts[0])
         if kept is not None and kept.is_established and kept.asked_for == contexts:
@@ -185,6 +192,8 @@ class Called:
             evt_handlers=[(evt.EVT_CONN_OPEN, _opened), (evt.EVT_CONN_CLOSE, _closed), (evt.EVT_C_STORE, self._store)],
         )
         if not found.is_established:
+            if found.rejected_contexts and not found.accepted_contexts:
+                raise _NotOfferedError(f"{peer.name} does not offer this service ({contexts[0].name})")
             refused = "refuses the association" if found.is_rejected else "does not answer"
             raise Unreachable(f"{peer.name} {refused}; see that its host, port and both titles are right")
         found.asked_for = contexts

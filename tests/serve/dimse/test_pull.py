@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -23,6 +26,7 @@ from pacs_panel.archive import Archive, open_archive
 from pacs_panel.cli import main
 from pacs_panel.errors import BadQuery, PacsPanelError, Unreachable
 from pacs_panel.peer import Peer, Retrieval
+from pacs_panel.serve.dimse.finding import find
 from pacs_panel.serve.dimse.listener import Listening
 from pacs_panel.serve.dimse.sending import send
 from pacs_panel.serve.peers import calling
@@ -160,8 +164,6 @@ def answering(source: Archive, get: Callable[[Any, list[Any]], Iterator[Any]]) -
     """A peer that finds as the source does, and answers C-GET as ``get`` says, given the datasets asked for."""
     import pydicom
 
-    from pacs_panel.serve.dimse.finding import find
-
     def found(event: Any) -> Iterator[Any]:
         yield from find(source, event.identifier, "ODD", lambda: False)
 
@@ -237,6 +239,33 @@ def test_who_breaks_again_and_again_is_left_and_the_next_run_goes_on(source: Arc
     assert (again.here, again.accepted, again.stopped) == (1, 3, "")
 
 
+@pytest.mark.parametrize("fault", ["admit.decided", "admit.committed", "seal.committed"])
+def test_a_run_that_is_killed_is_gone_on_with_and_nothing_is_asked_for_twice(
+    source: Archive, archive: Archive, tmp_path: Path, fault: str
+) -> None:
+    asked: list[str] = []
+
+    def get(event: Any, datasets: list[Any]) -> Iterator[Any]:
+        asked.extend(str(each.SOPInstanceUID) for each in datasets)
+        yield len(datasets)
+        yield from ((0xFF00, each) for each in datasets)
+
+    with answering(source, get) as odd:
+        file = tmp_path / "settings.toml"
+        file.write_text(f'[peers.odd]\nae_title = "ODD"\nhost = "127.0.0.1"\nport = {odd.port}\n')
+        run = "import sys; from pacs_panel.cli import main; sys.exit(main(sys.argv[1:]))"
+        words = ["--settings", str(file), "pull", "--archive", str(archive.root), "odd", "PatientID=P2", "Modality=CT"]
+        killed = subprocess.run(
+            [sys.executable, "-c", run, *words], env={**os.environ, "PACS_PANEL_FAULT": fault}, check=False
+        )
+        assert killed.returncode == -signal.SIGKILL
+        assert len(asked) == 4
+        done = pulled(archive, odd, asked=CT)
+    assert (done.found, done.here, done.accepted, done.failed) == (4, 4, 0, {})
+    assert len(asked) == 4
+    assert digests(archive) == digests(source, PatientID="P2", Modality="CT")
+
+
 def test_another_object_than_was_asked_for_is_refused(source: Archive, archive: Archive) -> None:
     def get(event: Any, datasets: list[Any]) -> Iterator[Any]:
         yield len(datasets)
@@ -260,3 +289,19 @@ def test_who_cannot_be_asked_is_told(archive: Archive) -> None:
         pulled(archive, Peer("p", "P"))
     with pytest.raises(BadQuery, match="say what to pull"):
         pulled(archive, Peer("p", "P", "127.0.0.1", 9), asked={})
+
+
+def test_who_finds_and_gives_nothing_is_told(source: Archive, archive: Archive) -> None:
+    entity: Any = AE("ODD")
+    entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
+
+    def found(event: Any) -> Iterator[Any]:
+        yield from find(source, event.identifier, "ODD", lambda: False)
+
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_FIND, found)])
+    try:
+        done = pulled(archive, Peer("odd", "ODD", *server.server_address[:2]), Listening(port=free_port()), asked=CT)
+    finally:
+        server.shutdown()
+    assert (done.found, done.accepted, len(done.failed)) == (4, 0, 4)
+    assert all("refuses" in why or "does not" in why for why in done.failed.values()), done.failed
