@@ -66,7 +66,10 @@ def instance(archive: Archive, study: str, series: str, uid: str) -> Found:
     found = next(iter(archive.search("instance", **criteria(study, series, uid)).rows()), None)
     if found is None:
         raise NotFound(f"there is no instance {uid} in series {series} of study {study}")
-    return _found(found, archive.object(uid))
+    kept = archive.object(uid)
+    if kept.series_key != found["series_key"]:  # the same UID in another series
+        kept = next(one for one in archive.objects(str(found["series_key"])) if one.sop_instance_uid == uid)
+    return _found(found, kept)
 
 
 def _found(row: Any, kept: Kept) -> Found:

@@ -13,7 +13,7 @@ from pacs_panel.archive import Archive
 from pacs_panel.dicom.bulk import value, with_addresses
 from pacs_panel.dicom.full import full
 from pacs_panel.dicom.header import image as image_of
-from pacs_panel.errors import BadPixels, TooLarge
+from pacs_panel.errors import BadPixels, NotFound, TooLarge
 from pacs_panel.pixels.decode import why_not
 from pacs_panel.serve.dicomweb import asked
 from pacs_panel.serve.dicomweb.accept import Range, accepted, choose, not_acceptable
@@ -181,14 +181,14 @@ def bulkdata(request: Request, archive: Archive, found: Found, path: str) -> Res
     chosen = next((one for one in ranges if one.takes(OCTETS) or one.takes_parts(OCTETS)), None)
     if chosen is None:
         raise not_acceptable(f"bulk data are {OCTETS}")
-    with _readable(archive, found) as file:
-        if path.upper() in PIXELS:
-            made: Iterable[bytes] = _pixels(archive, file, found)
-        else:
-            made = [value(file, path.split("/"), archive.settings)]
-        if chosen.takes_parts(OCTETS) and chosen.media != "*/*":
-            return related([Part(OCTETS, list(made), str(request.url))], OCTETS)
-        return Pieces(iter(list(made)), media_type=OCTETS)
+    if path.upper() in PIXELS:
+        made = _pixels(archive, opened(archive, found, EXPLICIT_LE), found)
+    else:
+        with _readable(archive, found) as file:
+            made = iter([value(file, path.split("/"), archive.settings)])
+    if chosen.takes_parts(OCTETS) and chosen.media != "*/*":
+        return related([Part(OCTETS, made, str(request.url))], OCTETS)
+    return Pieces(made, media_type=OCTETS)
 
 
 def _readable(archive: Archive, found: Found) -> IO[bytes]:
@@ -203,9 +203,14 @@ def _readable(archive: Archive, found: Found) -> IO[bytes]:
 def _pixels(archive: Archive, file: Any, found: Found) -> Iterator[bytes]:
     image = image_of(file, file.seek(0, 2), archive.settings)
     if image is None or image.pixel_length < 0:
-        raise BadPixels(f"object {found.kept.sop_instance_uid} has no pixels that can be given uncompressed")
+        file.close()
+        raise NotFound(f"object {found.kept.sop_instance_uid} has no pixel data")
     file.seek(image.pixel_offset)
-    left = image.pixel_length
-    while left > 0 and (part := file.read(min(PIECE, left))):
-        left -= len(part)
-        yield part
+    return _some(file, image.pixel_length)
+
+
+def _some(file: IO[bytes], left: int) -> Iterator[bytes]:
+    with file:
+        while left > 0 and (part := file.read(min(PIECE, left))):
+            left -= len(part)
+            yield part

@@ -20,4 +20,4 @@ def served(app: Any) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def web(served: str) -> DICOMwebClient:
-    return DICOMwebClient(served, headers={"Host": served.split("/")[2]})  # of its own it names no port
+    return DICOMwebClient(served)

@@ -13,7 +13,9 @@ from starlette.testclient import TestClient
 
 from pacs_panel.archive import Archive, open_archive
 from pacs_panel.dicom import header
+from pacs_panel.errors import BadPixels
 from pacs_panel.pixels.decode import Frames, why_not
+from pacs_panel.pixels.render import View
 from pacs_panel.serve.app import make_app
 from pacs_panel.serve.dicomweb.retrieve import EXPLICIT_LE, NEVER
 from pacs_panel.settings import Settings
@@ -61,8 +63,9 @@ def test_uncompressed(asks: TestClient, real: Archive) -> None:
             assert answer.status_code == 406, path
             continue
         if answer.status_code == 422:
-            assert real.read(kept.sop_instance_uid)
             assert kept.image is not None
+            with pytest.raises(BadPixels), Frames(kept.image, real.read(kept.sop_instance_uid)) as frames:
+                [frames.read(index) for index in range(kept.image.frames)]
             continue
         assert answer.status_code == 200, answer.text
         made = answer.content
@@ -81,19 +84,32 @@ def test_uncompressed(asks: TestClient, real: Archive) -> None:
 
 
 def test_metadata_frames_and_pictures_of_all(asks: TestClient, real: Archive) -> None:
-    shown = 0
+    """All but one image, whose file was cut off."""
+    shown, refused = 0, []
     for path, kept in every(real):
         (told,) = asks.get(f"{path}/metadata").json()
         assert told["00080018"]["Value"] == [kept.sop_instance_uid]
         if kept.image is None:
             assert asks.get(f"{path}/rendered").status_code == 406
             continue
-        frame, picture = asks.get(f"{path}/frames/1"), asks.get(f"{path}/rendered")
-        assert frame.status_code in (200, 406, 422), (path, frame.text)
-        assert picture.status_code in (200, 422), (path, picture.text)
-        assert (picture.status_code == 200) <= (frame.status_code == 200)
-        shown += picture.status_code == 200
-    assert shown > 60
+        statuses = {asks.get(f"{path}/{what}").status_code for what in ("frames/1", "rendered")}
+        if statuses == {200}:
+            shown += 1
+        else:
+            assert statuses == {422}
+            refused.append(kept.image.rows)
+    assert shown > 50
+    assert len(refused) == 1
+
+
+def test_codecs_work_in_processes_of_their_own(real: Archive) -> None:
+    """What they give is what they give here."""
+    kept = next(k for _, k in every(real) if k.transfer_syntax == "1.2.840.10008.1.2.4.90")
+    with open_archive(real.root, create=False, settings=Settings(workers=1)) as apart:
+        assert apart.decoding.frame(kept, 0) == real.decoding.frame(kept, 0)
+        with apart.decoding.transcoded(kept) as made, real.decoding.transcoded(kept) as here:
+            assert made.read() == here.read()
+        assert apart.decoding.picture(kept, 0, "MR", View()) == real.decoding.picture(kept, 0, "MR", View())
 
 
 def test_stored_frames_keep_their_media_type(asks: TestClient, real: Archive) -> None:
