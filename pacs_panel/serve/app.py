@@ -17,6 +17,8 @@ from pacs_panel.archive import Archive
 from pacs_panel.errors import ArchiveError
 from pacs_panel.model import LOCAL
 from pacs_panel.serve import errors
+from pacs_panel.serve.dicomweb.intake import Intake
+from pacs_panel.serve.dicomweb.stow import stow_routes
 from pacs_panel.serve.documents import document_routes
 from pacs_panel.serve.download import download_routes
 from pacs_panel.serve.frames import frame_routes
@@ -48,8 +50,9 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     Returns
     -------
     FastAPI
-        The pages, such as ``/browse`` and ``/view``; the routes of `pacs_panel.serve.frames`, `.documents`,
-        `.download` and `.upload_routes` (these two not for a published archive); ``/liveness``; ``/`` leads to Browse.
+        The pages, such as ``/browse`` and ``/view``; the routes of `pacs_panel.serve.frames` and `.documents`; those of
+        `.download`, `.upload_routes` and `.dicomweb.stow`, not for a published archive; ``/liveness``; ``/`` leads to
+        Browse.
         It answers under loopback names only.
     """
     local = archive.as_(LOCAL)  # until there is sign-in, everyone on this machine
@@ -57,7 +60,8 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     selections = Selections()
     changing = not archive.read_only
     uploads = Uploads(archive.root, build=not settle, hand_over=selections.put) if changing else None
-    beside = _beside(archive, live, uploads, settle and changing)
+    intake = Intake(lambda: archive.receiving(kind="stow"))
+    beside = _beside(archive, live, uploads, intake, settle and changing)
     app = FastAPI(title="pacs_panel", version=__version__, docs_url=None, redoc_url=None, lifespan=beside)
     app.state.live = live
     app.state.selections = selections
@@ -68,6 +72,7 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     if uploads is not None:
         app.include_router(download_routes(lambda: local, selections))
         app.include_router(upload_routes(lambda: local, uploads))
+        app.include_router(stow_routes(lambda: local, intake))
 
     @app.get("/", include_in_schema=False)
     def root(request: Request) -> RedirectResponse:
@@ -157,7 +162,9 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ArchiveError(f"cannot listen on port {port} ({error.strerror}): give another one by --port") from None
 
 
-def _beside(archive: Archive, live: Live, uploads: Uploads | None, settle: bool) -> Callable[[FastAPI], Any]:
+def _beside(
+    archive: Archive, live: Live, uploads: Uploads | None, intake: Intake, settle: bool
+) -> Callable[[FastAPI], Any]:
     """What runs as long as the application does: the poller, the builder, and imports of what is uploaded."""
 
     @asynccontextmanager
@@ -166,6 +173,7 @@ def _beside(archive: Archive, live: Live, uploads: Uploads | None, settle: bool)
             stack.enter_context(live)
             if settle:
                 stack.enter_context(building(archive, live))
+            stack.callback(intake.close)
             if uploads is not None:
                 uploads.sweep()
                 stack.callback(uploads.close)
