@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,9 @@ class Settings:
     peers : tuple of Peer
         Who may call it, and who can be called: tables ``[peers.NAME]`` of the file, with ``ae_title``, ``host``,
         ``port``, ``may`` and ``collection``.
+    token : str
+        What whoever asks for DICOMweb or OME-Zarr over HTTP has to send (``Authorization: Bearer``); with one, a server
+        may listen on other addresses than loopback. At least 16 characters without spaces. Never logged.
     fault : str
         For tests only: name of a `pacs_panel.storage.faults` point, optionally ``name:n`` for the n-th time it is
         reached, at which the process kills itself.
@@ -76,6 +79,7 @@ class Settings:
     cache: str = "~/.cache/pacs-panel"
     ae_title: str = "PACS_PANEL"
     peers: tuple[Peer, ...] = ()
+    token: str = field(default="", repr=False)
     fault: str = ""
 
     @classmethod
@@ -129,6 +133,8 @@ def _peer(name: str, table: Mapping[str, Any]) -> Peer:
 def _value(name: str, value: object, known: Mapping[str, object]) -> Any:
     if name not in known:
         raise PacsPanelError(f"unknown setting {name!r}: one of {', '.join(sorted(known))}")
+    if name == "token" and not _is_token(str(value)):
+        raise PacsPanelError("setting 'token' must be at least 16 plain characters without spaces, or empty")
     if known[name] == "str":
         return str(value)
     kind = float if known[name] == "float" else int
@@ -139,3 +145,7 @@ def _value(name: str, value: object, known: Mapping[str, object]) -> Any:
     if number < 0:
         raise PacsPanelError(f"setting {name!r} must not be negative")
     return number
+
+
+def _is_token(text: str) -> bool:
+    return not text or (len(text) >= 16 and text.isascii() and text.isprintable() and " " not in text)

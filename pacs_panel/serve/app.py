@@ -23,12 +23,13 @@ from pacs_panel.serve.documents import document_routes
 from pacs_panel.serve.download import download_routes
 from pacs_panel.serve.frames import frame_routes
 from pacs_panel.serve.live import Live
-from pacs_panel.serve.loopback import OnlyLoopback, check_host
+from pacs_panel.serve.loopback import Guard, check_host
 from pacs_panel.serve.manifests import manifest_routes
 from pacs_panel.serve.selections import Selections
 from pacs_panel.serve.settling import building
 from pacs_panel.serve.upload_routes import upload_routes
 from pacs_panel.serve.uploads import Uploads
+from pacs_panel.serve.volumes import volume_routes
 from pacs_panel.view.browse.pages import browse_page, view_page
 from pacs_panel.view.charts.pages import charts_page
 from pacs_panel.view.cohorts.page import cohorts_page
@@ -50,10 +51,10 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     Returns
     -------
     FastAPI
-        The pages, such as ``/browse`` and ``/view``; the routes of `pacs_panel.serve.frames` and `.documents`; those of
-        `.download`, `.upload_routes` and `.dicomweb.stow`, not for a published archive; ``/liveness``; ``/`` leads to
+        The pages, such as ``/browse`` and ``/view``; the routes of `pacs_panel.serve.frames`, `.documents` and `.volumes`;
+        those of `.download`, `.upload_routes` and `.dicomweb.stow`, not for a published archive; ``/liveness``; ``/`` leads to
         Browse.
-        It answers under loopback names only.
+        See `pacs_panel.serve.loopback` for whom it answers.
     """
     local = archive.as_(LOCAL)  # until there is sign-in, everyone on this machine
     live = Live(archive.change, archive.settings.poll_seconds)
@@ -69,6 +70,7 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     app.include_router(frame_routes(lambda: local))
     app.include_router(document_routes(lambda: local))
     app.include_router(manifest_routes(lambda: local))
+    app.include_router(volume_routes(lambda: local))
     if uploads is not None:
         app.include_router(download_routes(lambda: local, selections))
         app.include_router(upload_routes(lambda: local, uploads))
@@ -82,7 +84,7 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     titles = {name: f"{name.capitalize()} – pacs_panel" for name in pages}
     with_ways: dict[str, Any] = {name: _with_ways(make, name, tuple(pages)) for name, make in pages.items()}
     add_applications(with_ways, app=app, title=titles, liveness=True)
-    app.add_middleware(OnlyLoopback)
+    app.add_middleware(Guard, token=archive.settings.token)
     return app
 
 
@@ -118,7 +120,7 @@ def serve(
     Parameters
     ----------
     host : str
-        A loopback address.
+        A loopback address; any, where the settings have a token.
     port : int
         0 takes a free one.
     on_ready : callable
@@ -127,13 +129,17 @@ def serve(
     Raises
     ------
     ArchiveError
-        The host is no loopback address, or the port is taken.
+        The host is no loopback address, and there is no token; or the port is taken.
     """
-    listening = _listen(check_host(host), port)
+    listening = _listen(check_host(host, archive.settings.token), port)
     name = f"[{host}]" if ":" in host else host
     address = f"http://{name}:{listening.getsockname()[1]}"
     config = uvicorn.Config(
-        make_app(archive), log_level="warning", ws_per_message_deflate=False, timeout_graceful_shutdown=2
+        make_app(archive),
+        log_level="warning",
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=2,
+        proxy_headers=False,  # whether a connection is from here must not be for its other end to say
     )
     with listening:
         _Server(config, lambda: on_ready(address)).run(sockets=[listening])
