@@ -17,7 +17,7 @@ def add_to(add: Adder) -> None:
     command.add_argument(
         "--host",
         default="127.0.0.1",
-        help="a loopback address; with PACS_PANEL_TOKEN any, for DICOMweb and OME-Zarr only",
+        help="a loopback address; others need a token, and show DICOMweb and OME-Zarr only",
     )
     command.add_argument("--port", type=int, default=5006, help="0 takes a free one")
     command.add_argument("--dicom-port", type=int, metavar="PORT", help="listen on the DICOM network, too")

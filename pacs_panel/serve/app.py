@@ -51,9 +51,9 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     Returns
     -------
     FastAPI
-        The pages, such as ``/browse`` and ``/view``; the routes of `pacs_panel.serve.frames`, `.documents` and `.volumes`;
-        those of `.download`, `.upload_routes` and `.dicomweb.stow`, not for a published archive; ``/liveness``; ``/`` leads to
-        Browse.
+        The pages, such as ``/browse`` and ``/view``; the routes of `pacs_panel.serve.frames`, `.documents` and
+        `.volumes`; those of `.download`, `.upload_routes` and `.dicomweb.stow`, not for a published archive;
+        ``/liveness``; ``/`` leads to Browse.
         See `pacs_panel.serve.loopback` for whom it answers.
     """
     local = archive.as_(LOCAL)  # until there is sign-in, everyone on this machine

@@ -43,12 +43,10 @@ def test_services_ask_everyone_for_the_token(guarded, base, client):
     assert answer.status_code == 415
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/browse", "/frames/a/b/0/meta.json", "/volumesx", "/dicomweb/../browse", "//browse"]
-)
+@pytest.mark.parametrize("path", ["/", "/browse", "/frames/a/b/0/meta.json", "/volumesx"])
 def test_nothing_else_is_seen_from_elsewhere(guarded, path):
-    assert get(guarded, path, FAR, **HAS).status_code in (401, 404, 421)
-    assert get(guarded, path, FAR, "192.0.2.7", **HAS).status_code in (401, 404, 421)
+    assert get(guarded, path, FAR, **HAS).status_code == 421
+    assert get(guarded, path, FAR, "192.0.2.7", **HAS).status_code == 421
 
 
 @pytest.mark.parametrize("client", ["192.0.2.7", "2001:db8::7", "::ffff:192.0.2.7"])

@@ -12,7 +12,9 @@ from tests.browser_fixtures import run
 
 @pytest.fixture(scope="module")
 def key(archive):
-    return str(next(archive.search(Modality="CT", SeriesDescription="CT*").rows())["key"])
+    keys = [str(row["key"]) for row in archive.search(Modality="CT").rows()]
+    (found,) = [each for each in keys if len(archive.objects(each)) == 12]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +34,8 @@ def path(client, key):
 def test_xarray_reads_in_place(address, archive, key):
     import xarray as xr
 
-    with xr.open_zarr(f"{address}/0", consolidated=False) if False else xr.open_zarr(address) as opened:
-        values = opened["image"].values if "image" in opened else next(iter(opened.values())).values
-    assert np.array_equal(values, archive.volume(key)["image"].values)
+    with xr.open_zarr(f"{address}/scale0") as opened:
+        assert np.array_equal(opened["image"].values, archive.volume(key)["image"].values)
 
 
 def test_ome_zarr_reads_in_place(address, archive, key):
@@ -58,12 +59,9 @@ def test_ranges(client, path):
     assert json.loads(whole.content)["zarr_format"] == 3
     assert "immutable" in whole.headers["cache-control"]
     size = len(whole.content)
-    for asked, expected in {
-        "bytes=0-9": whole.content[:10],
-        "bytes=-7": whole.content[-7:],
-        "bytes=5-": whole.content[5:],
-    }.items():
-        part = client.get(f"{path}/zarr.json", headers={"Range": asked})
+    content = whole.content
+    for asked, expected in (("0-9", content[:10]), ("-7", content[-7:]), ("5-", content[5:])):
+        part = client.get(f"{path}/zarr.json", headers={"Range": f"bytes={asked}"})
         assert (part.status_code, part.content) == (206, expected)
         assert part.headers["content-range"].endswith(f"/{size}")
     assert client.get(f"{path}/zarr.json", headers={"Range": f"bytes={size}-"}).status_code == 416
@@ -76,16 +74,14 @@ def test_ranges(client, path):
 @pytest.mark.parametrize(
     "inside",
     [
-        "../manifest.json",
-        "%2e%2e/manifest.json",
-        "..%2fmanifest.json",
-        "0/../../thumbnail.png",
-        "",
-        ".",
-        "none",
-        "zarr.json%00",
-        "/etc/passwd",
-        "..%5cmanifest.json",
+        *(
+            "../manifest.json",
+            "%2e%2e/manifest.json",
+            "..%2fmanifest.json",
+            "0/../../thumbnail.png",
+            "..%5cmanifest.json",
+        ),
+        *("", ".", "none", "zarr.json%00", "/etc/passwd"),
     ],
 )
 def test_nothing_but_the_files_of_the_stack(client, path, inside):

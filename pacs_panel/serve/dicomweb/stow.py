@@ -11,9 +11,9 @@ from starlette.requests import ClientDisconnect
 
 from pacs_panel.archive import Archive
 from pacs_panel.serve.dicomweb.intake import Intake
-from pacs_panel.serve.dicomweb.multipart import Multipart, malformed, media_type
 from pacs_panel.serve.dicomweb.stow_answer import JSON, answer
 from pacs_panel.serve.dicomweb.stow_coming import DICOM, Coming, Outcome
+from pacs_panel.serve.dicomweb.stow_parts import Multipart, malformed, media_type
 from pacs_panel.serve.errors import Refused
 from pacs_panel.serve.spool import network
 from pacs_panel.settings import MIB

@@ -16,8 +16,8 @@ from pacs_panel.dicom import header
 from pacs_panel.dicom.from_json import described, uid_of, write_object
 from pacs_panel.errors import Rejected, TooLarge, Unreadable
 from pacs_panel.model import Identity, Stored
-from pacs_panel.serve.dicomweb.multipart import Begin, Event, media_type
 from pacs_panel.serve.dicomweb.stow_answer import JSON, OTHER_STUDY, Failed
+from pacs_panel.serve.dicomweb.stow_parts import Begin, Event, media_type
 from pacs_panel.serve.dimse.status import status
 from pacs_panel.serve.spool import SPARE
 from pacs_panel.settings import MIB, Settings
