@@ -17,6 +17,7 @@ from pacs_panel.index.store import Index
 from pacs_panel.keep.originals import open_original, read_original
 from pacs_panel.model import LOCAL, Kept, Principal
 from pacs_panel.overlay.documents import Document, document, waveforms
+from pacs_panel.pipeline.decoding import Decoding
 from pacs_panel.pipeline.overlays import OpenOverlays
 from pacs_panel.policy import ALLOW_LOCAL, Action, Rule, authorize
 from pacs_panel.records.store import Records
@@ -41,15 +42,16 @@ class Scoped:
         rules: tuple[Rule, ...] = ALLOW_LOCAL,
         *,
         temporary: bool = False,
-        shared: tuple[Index, Records, VolumeCache, OpenOverlays] | None = None,
+        shared: tuple[Index, Records, VolumeCache, OpenOverlays, Decoding] | None = None,
     ) -> None:
         self.root, self.settings, self.principal = root, settings, principal
         self._rules, self._temporary = rules, temporary
-        self._index, self._records, self._cache, self._overlays = shared or (
+        self._index, self._records, self._cache, self._overlays, self.decoding = shared or (
             Index(root / layout.INDEX, settings),
             Records(root / layout.RECORDS),
             VolumeCache(settings.cache_bytes),
             OpenOverlays(root, settings),
+            Decoding(root, settings),
         )
 
     def __enter__(self) -> Self:
@@ -64,6 +66,7 @@ class Scoped:
     def close(self) -> None:
         """Let go of the archive's files; a ``memory://`` archive is gone then."""
         self._overlays.close()
+        self.decoding.close()
         self._index.close()
         self._records.close()
         if self._temporary:
@@ -71,7 +74,7 @@ class Scoped:
 
     def as_(self, principal: Principal) -> Self:
         """The same archive as somebody else may see it."""
-        shared = (self._index, self._records, self._cache, self._overlays)
+        shared = (self._index, self._records, self._cache, self._overlays, self.decoding)
         return type(self)(self.root, self.settings, principal, self._rules, shared=shared)
 
     # -- asking --------------------------------------------------------------------------------------------------------
@@ -153,6 +156,12 @@ class Scoped:
     def read(self, sop_instance_uid: str) -> bytes:
         """The bytes of an object, as received."""
         return read_original(self.root, self._object(sop_instance_uid).location)
+
+    def object(self, sop_instance_uid: str) -> Kept:
+        """The current version of an object; raises `NotFound`."""
+        if not self._index.resolve(sop_instance_uid, "instance", scope=self._scope("instance")):
+            raise NotFound(f"there is no instance {sop_instance_uid} here")
+        return self._index.object(sop_instance_uid)
 
     def _object(self, uid: str) -> Kept:
         if rows := self._index.resolve(uid, "instance", scope=self._scope("instance")):

@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from PIL import Image
 
-from pacs_panel.pixels.intensity import Shown, apply, automatic
+from pacs_panel.pixels.intensity import Shown, Window, apply, automatic
 from pacs_panel.pixels.palette import Palette, supplemental
 
 Array = np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a picture is made.
+
+    Attributes
+    ----------
+    form : str
+        ``jpeg`` or ``png``.
+    quality : int
+        Of JPEG, 1 to 100.
+    window : Window, optional
+        Instead of the object's own.
+    size : tuple of 2 ints, optional
+        Columns and rows into which it is fitted, keeping its proportions.
+    region : tuple of 4 ints
+        Left, top, width and height of the part that is shown, in pixels; a width or height of 0 is all the rest.
+    """
+
+    form: Literal["jpeg", "png"] = "jpeg"
+    quality: int = 90
+    window: Window | None = None
+    size: tuple[int, int] | None = None
+    region: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 def greys(values: Array, window: Shown | None = None, invert: bool = False, mask: Array | None = None) -> Array:
@@ -59,6 +85,24 @@ def encode(picture: Array, form: Literal["png", "jpeg"] = "png", quality: int = 
     else:
         image.save(out, "JPEG", quality=quality)
     return out.getvalue()
+
+
+def fitted(picture: Array, size: tuple[int, int] | None, region: tuple[int, int, int, int] = (0, 0, 0, 0)) -> Array:
+    """A part of a picture, fitted into so many columns and rows without being distorted.
+
+    Parameters
+    ----------
+    region : tuple of 4 ints
+        Left, top, width and height in pixels; a width or height of 0 is all the rest.
+    """
+    left, top, width, height = region
+    part = picture[top : top + height if height else None, left : left + width if width else None]
+    if size is None or not part.size:
+        return part if part.size else picture
+    scale = min(size[0] / part.shape[1], size[1] / part.shape[0])
+    shape = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
+    how = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(np.ascontiguousarray(part)).resize(shape, how))
 
 
 def thumbnail(

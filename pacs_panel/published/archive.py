@@ -15,6 +15,7 @@ from pacs_panel.errors import ArchiveError, BadQuery, NotFound, NotPublished, No
 from pacs_panel.index.references import Partners
 from pacs_panel.model import LOCAL, Kept, Principal
 from pacs_panel.overlay.frames import OverlayFrames
+from pacs_panel.pipeline.decoding import Decoding
 from pacs_panel.pipeline.export import FORMATS, export_volumes
 from pacs_panel.pipeline.overlays import OpenOverlays
 from pacs_panel.policy import Action
@@ -83,7 +84,7 @@ class PublishedArchive(Archive):
         index = PublishedIndex(fetched, root, settings)
         self._states.append(index)
         own = Records(fetched.folder / layout.RECORDS)  # nobody writes to it
-        return (index, own, VolumeCache(settings.cache_bytes), OpenOverlays(root, settings))
+        return (index, own, VolumeCache(settings.cache_bytes), OpenOverlays(root, settings), Decoding(root, settings))
 
     def __repr__(self) -> str:
         return f"<Archive published at {self._remote.url} as {self.principal.name!r}>"

@@ -18,6 +18,7 @@ from pacs_panel.errors import ArchiveError
 from pacs_panel.model import LOCAL
 from pacs_panel.serve import errors
 from pacs_panel.serve.dicomweb.intake import Intake
+from pacs_panel.serve.dicomweb.routes import dicomweb_routes
 from pacs_panel.serve.dicomweb.stow import stow_routes
 from pacs_panel.serve.documents import document_routes
 from pacs_panel.serve.download import download_routes
@@ -71,6 +72,7 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     app.include_router(document_routes(lambda: local))
     app.include_router(manifest_routes(lambda: local))
     app.include_router(volume_routes(lambda: local))
+    app.include_router(dicomweb_routes(lambda: local))
     if uploads is not None:
         app.include_router(download_routes(lambda: local, selections))
         app.include_router(upload_routes(lambda: local, uploads))

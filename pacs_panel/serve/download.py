@@ -10,19 +10,19 @@ import hashlib
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from fastapi import APIRouter, Depends, Response
-from fastapi.responses import PlainTextResponse, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from fastapi.responses import PlainTextResponse
 
 from pacs_panel.archive import Archive
 from pacs_panel.errors import BadQuery, Damaged, NotFound, PacsPanelError
 from pacs_panel.model import Kept
 from pacs_panel.serve.listed import Listed, folder_of, listed, name_of, to_csv, to_line, to_parquet, uid
+from pacs_panel.serve.pieces import Pieces
 from pacs_panel.serve.selections import Search, Selections
 from pacs_panel.serve.zipped import PIECE, Zipped
 from pacs_panel.storage import layout
@@ -88,35 +88,7 @@ def _streamed(made: Iterator[bytes], ending: str, what: str) -> Response:
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
     }
-    return _Pieces(made, media_type=MEDIA[ending], headers=headers)
-
-
-class _Pieces(StreamingResponse):
-    """Bytes as they are wanted, made in threads. When nobody listens any more, the work ends, and cleans up."""
-
-    def __init__(self, made: Iterator[bytes], **how: Any) -> None:
-        self._made = _gathered(made)
-        super().__init__(self._made, **how)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._made.close()
-
-
-def _gathered(made: Iterator[bytes]) -> Generator[bytes]:
-    """The same bytes, in pieces of about `PIECE`: many small files cost no more than one large one."""
-    waiting: list[bytes] = []
-    size = 0
-    for part in made:
-        waiting.append(part)
-        size += len(part)
-        if size >= PIECE:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    yield b"".join(waiting)
+    return Pieces(made, media_type=MEDIA[ending], headers=headers)
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
