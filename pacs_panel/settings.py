@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
@@ -61,6 +61,9 @@ class Settings:
         Who may call it, and who can be called: tables ``[peers.NAME]`` of the file, with ``ae_title``, ``host``,
         ``port``, ``may``, ``collection`` and ``retrieve``; or with ``url``, and ``token`` or ``user`` and ``password``,
         which may also stand in the environment, as ``PACS_PANEL_PEER_NAME_TOKEN``.
+    token : str
+        What whoever asks for DICOMweb or OME-Zarr over HTTP has to send (``Authorization: Bearer``); with one, a server
+        may listen on other addresses than loopback. At least 16 characters without spaces. Never logged.
     fault : str
         For tests only: name of a `pacs_panel.storage.faults` point, optionally ``name:n`` for the n-th time it is
         reached, at which the process kills itself.
@@ -81,6 +84,7 @@ class Settings:
     cache: str = "~/.cache/pacs-panel"
     ae_title: str = "PACS_PANEL"
     peers: tuple[Peer, ...] = ()
+    token: str = field(default="", repr=False)
     fault: str = ""
 
     @classmethod
@@ -157,6 +161,8 @@ def _check_web(where: str, url: str, secrets: Mapping[str, str]) -> None:
 def _value(name: str, value: object, known: Mapping[str, object]) -> Any:
     if name not in known:
         raise PacsPanelError(f"unknown setting {name!r}: one of {', '.join(sorted(known))}")
+    if name == "token" and not _is_token(str(value)):
+        raise PacsPanelError("setting 'token' must be at least 16 plain characters without spaces, or empty")
     if known[name] == "str":
         return str(value)
     kind = float if known[name] == "float" else int
@@ -167,3 +173,7 @@ def _value(name: str, value: object, known: Mapping[str, object]) -> Any:
     if number < 0:
         raise PacsPanelError(f"setting {name!r} must not be negative")
     return number
+
+
+def _is_token(text: str) -> bool:
+    return not text or (len(text) >= 16 and text.isascii() and text.isprintable() and " " not in text)

@@ -15,7 +15,9 @@ def add_to(add: Adder) -> None:
     """Add these commands."""
     command = add(_serve, "serve", "serve the dashboard on this machine", "--port 5006", "--dicom-port 11112 --anyone")
     command.add_argument(
-        "--host", default="127.0.0.1", help="a loopback address; others need sign-in, which is to come"
+        "--host",
+        default="127.0.0.1",
+        help="a loopback address; others need a token, and show DICOMweb and OME-Zarr only",
     )
     command.add_argument("--port", type=int, default=5006, help="0 takes a free one")
     command.add_argument("--dicom-port", type=int, metavar="PORT", help="listen on the DICOM network, too")

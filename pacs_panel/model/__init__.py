@@ -9,7 +9,7 @@ Conventions, everywhere in the package:
 
 from pacs_panel.model.commitment import Commitment
 from pacs_panel.model.correction import Correction, CorrectionKind
-from pacs_panel.model.image import Digests, Header, Identity, ImageHeader, Kept, Location, Vector
+from pacs_panel.model.image import Digests, Header, Identity, ImageHeader, Kept, Location, Stored, Vector
 from pacs_panel.model.mapping import RealWorldMap
 from pacs_panel.model.overlay import Contour, Overlay, OverlayKind, Place, Segment
 from pacs_panel.model.principal import LOCAL, Principal
@@ -42,6 +42,7 @@ __all__ = [
     "Segment",
     "Slide",
     "Stack",
+    "Stored",
     "Tolerance",
     "Vector",
     "Verdict",

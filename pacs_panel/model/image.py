@@ -59,6 +59,20 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """What a sender is told of an object that is durable; study and series as its header names them.
+
+    ``new_version``: another object of the same UID was there, and is kept beside it.
+    """
+
+    study_uid: str
+    series_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    new_version: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ImageHeader:
     """What a header says of an image's pixels, values and place: all that a volume is made from.
 

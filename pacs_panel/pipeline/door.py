@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
+from pacs_panel.errors import Rejected
 from pacs_panel.index.store import Index
 from pacs_panel.keep import session as sessions
 from pacs_panel.keep.session import SeriesLogs
+from pacs_panel.model import Stored
 from pacs_panel.pipeline.admit import SESSION, commit, refuse_incomplete, seal
 from pacs_panel.pipeline.read import FLUSHES, Batch, Refused, Taken, take
 from pacs_panel.receive.report import Report
@@ -92,6 +94,12 @@ class Door(AbstractContextManager["Door"]):
         OSError
             The disk is full, or cannot be written; what was handed in is not taken, and may be handed in again.
         """
+        results = self._take(candidates)
+        if len(self._waiting) >= self.settings.batch:
+            self.commit()
+        return results
+
+    def _take(self, candidates: Sequence[Candidate]) -> list[Taken | Refused]:
         batch = Batch(self.root, self.session, tuple(candidates), time.time_ns(), self.collection, False, self.settings)
         if len(self._series) > MOST_LOGS:
             self._begin()
@@ -105,8 +113,6 @@ class Door(AbstractContextManager["Door"]):
         self._waiting.extend(results)
         for candidate in candidates:
             candidate.discard()
-        if len(self._waiting) >= self.settings.batch:
-            self.commit()
         return results
 
     def store(self, path: Path, origin: str) -> str:
@@ -124,14 +130,44 @@ class Door(AbstractContextManager["Door"]):
             raise result.error
         return result.arrival.kept.sop_instance_uid
 
-    def commit(self) -> None:
-        """Let the index know what was taken since the last time; where that fails, it is tried again."""
+    def commit(self) -> Report:
+        """Let the index know what was taken since the last time; where that fails, it is tried again.
+
+        Returns
+        -------
+        Report
+            Of these alone.
+        """
         with self._committing:
             results = self._waiting[:]
+            report = Report(len(results))
             if results:
-                commit(self.root, self._index, results, self.settings, self.report)
+                commit(self.root, self._index, results, self.settings, report)
                 del self._waiting[: len(results)]
-                self._told(self.report)
+                self._told(self.report.merge(report))
+            return report
+
+    def store_all(self, files: Mapping[str, Path | bytes]) -> dict[str, Stored | Rejected]:
+        """Take in many objects together; when it returns they are durable, and the index knows of them.
+
+        Parameters
+        ----------
+        files : mapping
+            By the origin of each: a file, which is deleted, or its bytes.
+
+        Returns
+        -------
+        dict
+            By origin: what was stored, or why it lies in quarantine.
+
+        Raises
+        ------
+        OSError
+            As `take`.
+        """
+        results = self._take([_candidate(origin, file) for origin, file in files.items()])
+        newer = {origin for origin, _ in self.commit().outcomes["new version"].examples}
+        return {each.origin: _stored(each, each.origin in newer) for each in results}
 
     def close(self) -> None:
         """Commit and seal what was taken. Where that fails, `recover` does it: nothing of it is lost."""
@@ -151,3 +187,17 @@ class Door(AbstractContextManager["Door"]):
         self._logs = self._writing.enter_context(logs)
         self._behind = self._writing.enter_context(ThreadPoolExecutor(FLUSHES))
         self._series = set()
+
+
+def _candidate(origin: str, file: Path | bytes) -> Candidate:
+    if isinstance(file, bytes):
+        return Candidate(origin, len(file), data=file)
+    return Candidate(origin, file.stat().st_size, spool=file)
+
+
+def _stored(result: Taken | Refused, newer: bool) -> Stored | Rejected:
+    if isinstance(result, Refused):
+        return result.error
+    kept, values = result.arrival.kept, result.arrival.values
+    study, series = (str(values.get(name, "")) for name in ("StudyInstanceUID", "SeriesInstanceUID"))
+    return Stored(study, series, kept.sop_class_uid, kept.sop_instance_uid, newer)

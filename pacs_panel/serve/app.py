@@ -17,18 +17,21 @@ from pacs_panel.archive import Archive
 from pacs_panel.errors import ArchiveError
 from pacs_panel.model import LOCAL
 from pacs_panel.serve import errors
+from pacs_panel.serve.dicomweb.intake import Intake
 from pacs_panel.serve.dicomweb.routes import dicomweb_routes
+from pacs_panel.serve.dicomweb.stow import stow_routes
 from pacs_panel.serve.documents import document_routes
 from pacs_panel.serve.download import download_routes
 from pacs_panel.serve.frames import frame_routes
 from pacs_panel.serve.live import Live
-from pacs_panel.serve.loopback import OnlyLoopback, check_host
+from pacs_panel.serve.loopback import Guard, check_host
 from pacs_panel.serve.manifests import manifest_routes
 from pacs_panel.serve.metrics import Counted, Requests, watching_routes
 from pacs_panel.serve.selections import Selections
 from pacs_panel.serve.settling import building
 from pacs_panel.serve.upload_routes import upload_routes
 from pacs_panel.serve.uploads import Uploads
+from pacs_panel.serve.volumes import volume_routes
 from pacs_panel.view.activity.page import activity_page
 from pacs_panel.view.browse.pages import browse_page, view_page
 from pacs_panel.view.charts.pages import charts_page
@@ -51,16 +54,17 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     Returns
     -------
     FastAPI
-        The pages, such as ``/browse`` and ``/view``; the routes of `pacs_panel.serve.frames`, `.documents`,
-        `.download` and `.upload_routes` (these two not for a published archive); DICOMweb under ``/dicomweb``;
-        ``/liveness``, ``/readiness``, ``/metrics``; ``/`` leads to Browse. It answers under loopback names only.
+        The pages, such as ``/browse`` and ``/view``; the routes of `pacs_panel.serve.frames`, `.documents`, `.volumes`,
+        `.dicomweb` and `.metrics`; those of `.download` and `.upload_routes`, not for a published archive;
+        ``/liveness``; ``/`` leads to Browse. See `pacs_panel.serve.loopback` for whom it answers.
     """
     local = archive.as_(LOCAL)  # until there is sign-in, everyone on this machine
     live = Live(archive.change, archive.settings.poll_seconds)
     selections = Selections()
     changing = not archive.read_only
     uploads = Uploads(archive.root, build=not settle, hand_over=selections.put) if changing else None
-    beside = _beside(archive, live, uploads, settle and changing)
+    intake = Intake(lambda: archive.receiving(kind="stow"))
+    beside = _beside(archive, live, uploads, intake, settle and changing)
     app = FastAPI(title="pacs_panel", version=__version__, docs_url=None, redoc_url=None, lifespan=beside)
     app.state.live = live
     app.state.selections = selections
@@ -69,10 +73,12 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     app.include_router(frame_routes(lambda: local))
     app.include_router(document_routes(lambda: local))
     app.include_router(manifest_routes(lambda: local))
+    app.include_router(volume_routes(lambda: local))
     app.include_router(dicomweb_routes(lambda: local))
     if uploads is not None:
         app.include_router(download_routes(lambda: local, selections))
         app.include_router(upload_routes(lambda: local, uploads))
+        app.include_router(stow_routes(lambda: local, intake))
 
     @app.get("/", include_in_schema=False)
     def root(request: Request) -> RedirectResponse:
@@ -84,7 +90,7 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     add_applications(with_ways, app=app, title=titles, liveness=True)
     app.include_router(watching_routes(local, live))
     app.add_middleware(Requests, counted=app.state.requests)
-    app.add_middleware(OnlyLoopback)
+    app.add_middleware(Guard, token=archive.settings.token)
     return app
 
 
@@ -122,7 +128,7 @@ def serve(
     Parameters
     ----------
     host : str
-        A loopback address.
+        A loopback address; any, where the settings have a token.
     port : int
         0 takes a free one.
     on_ready : callable
@@ -131,13 +137,17 @@ def serve(
     Raises
     ------
     ArchiveError
-        The host is no loopback address, or the port is taken.
+        The host is no loopback address, and there is no token; or the port is taken.
     """
-    listening = _listen(check_host(host), port)
+    listening = _listen(check_host(host, archive.settings.token), port)
     name = f"[{host}]" if ":" in host else host
     address = f"http://{name}:{listening.getsockname()[1]}"
     config = uvicorn.Config(
-        make_app(archive), log_level="warning", ws_per_message_deflate=False, timeout_graceful_shutdown=2
+        make_app(archive),
+        log_level="warning",
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=2,
+        proxy_headers=False,  # whether a connection is from here must not be for its other end to say
     )
     with listening:
         _Server(config, lambda: on_ready(address)).run(sockets=[listening])
@@ -166,7 +176,9 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ArchiveError(f"cannot listen on port {port} ({error.strerror}): give another one by --port") from None
 
 
-def _beside(archive: Archive, live: Live, uploads: Uploads | None, settle: bool) -> Callable[[FastAPI], Any]:
+def _beside(
+    archive: Archive, live: Live, uploads: Uploads | None, intake: Intake, settle: bool
+) -> Callable[[FastAPI], Any]:
     """What runs as long as the application does: the poller, the builder, and imports of what is uploaded."""
 
     @asynccontextmanager
@@ -175,6 +187,7 @@ def _beside(archive: Archive, live: Live, uploads: Uploads | None, settle: bool)
             stack.enter_context(live)
             if settle:
                 stack.enter_context(building(archive, live))
+            stack.callback(intake.close)
             if uploads is not None:
                 uploads.sweep()
                 stack.callback(uploads.close)

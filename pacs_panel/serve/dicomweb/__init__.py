@@ -1,1 +1,1 @@
-"""DICOMweb (PS3.18): plain routes of the application."""
+"""DICOMweb (PS3.18): what others ask for and send over HTTP."""

@@ -21,7 +21,7 @@ class Door(Protocol):
         """Keep a file; gives the SOP Instance UID that stands in it."""
         ...
 
-    def commit(self) -> None:
+    def commit(self) -> object:
         """Let the index know of what is kept."""
         ...
 
@@ -74,7 +74,7 @@ class Storing:
             return status(error)
         return SUCCESS if kept == sop_instance_uid else OTHER_IDENTITY
 
-    def commit(self) -> None:
+    def commit(self) -> object:
         """Let the archive's index know what came; another thread may store meanwhile."""
         if (door := self._door) is not None:
             door.commit()
