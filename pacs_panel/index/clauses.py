@@ -12,20 +12,23 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     FromClause,
+    Text,
     UnaryExpression,
     and_,
+    case,
     false,
     func,
     literal,
     or_,
     select,
+    type_coerce,
 )
 from sqlalchemy.sql import operators
 
 from pacs_panel.attributes import LEVELS, Attribute, Level
 from pacs_panel.index import schema
 from pacs_panel.index.criteria import Between, Criteria, Criterion, Equal, Every, Groups, Like, Missing, Test
-from pacs_panel.index.values import MULTIPLE
+from pacs_panel.index.values import MULTIPLE, written
 
 P, T, S, O = (schema.TABLES[level].c for level in LEVELS)  # noqa: E741
 VISIBLE: dict[Level, ColumnElement[bool]] = {
@@ -164,10 +167,10 @@ def _test(attribute: Attribute, test: Test, at: Level) -> ColumnElement[bool]:
         return shown(attribute, at).is_(None)
     if isinstance(test, Groups):
         return and_(*(_test(attribute, part, at) for part in test.parts))
+    if attribute.number and attribute.keyword in MULTIPLE and not isinstance(test, Like):
+        return _any_number(shown(attribute, at), test)
     if isinstance(test, Between):
-        ends = [found[0] >= test.low] if test.low is not None else []
-        ends += [found[0] <= test.high] if test.high is not None else []
-        return and_(*ends, found[0].is_not(None))
+        return _between(found[0], test)
     if attribute.keyword in MULTIPLE:
         return _any_value(found[0], test)
     return or_(*(_is(column, test) for column in found))
@@ -187,6 +190,25 @@ def _pattern(pattern: str) -> str:
     for special in "/%_":
         pattern = pattern.replace(special, f"/{special}")
     return pattern.replace("*", "%").replace("?", "_")
+
+
+def _between(column: ColumnElement[Any], test: Between) -> ColumnElement[bool]:
+    ends = [column >= test.low] if test.low is not None else []
+    ends += [column <= test.high] if test.high is not None else []
+    return and_(*ends, column.is_not(None))
+
+
+def _any_number(column: ColumnElement[Any], test: Equal | Between) -> ColumnElement[bool]:
+    """A number, or any of those that backslashes separate, which make a text of the column."""
+    several = func.typeof(column) == "text"
+    if isinstance(test, Between):
+        listed = literal("[") + func.replace(column, "\\", ",") + "]"
+        value = func.json_each(listed).table_valued("value").c.value
+        inside = select(literal(1)).where(_between(value, test)).exists()
+        return case((several, inside), else_=_between(column, test))
+    return case(
+        (several, _any_value(type_coerce(column, Text), Equal(written(test.value)))), else_=column == test.value
+    )
 
 
 def _any_value(column: ColumnElement[Any], test: Equal | Like) -> ColumnElement[bool]:

@@ -103,6 +103,9 @@ class Column:
 
     def _meeting(self, tests: tuple[Test, ...]) -> Mask:
         meanings = self.meanings
+        if self.attribute.number and self.attribute.keyword in MULTIPLE:  # they share labels with their lowest
+            held = (any(holds(self.attribute, test, value) for test in tests) for value in meanings.values)
+            return np.fromiter(held, np.bool_, len(meanings.values))
         met = np.zeros(len(meanings.labels), np.bool_)
         for test in tests:
             if isinstance(test, Missing):

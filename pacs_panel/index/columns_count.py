@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pacs_panel.attributes import Attribute
-from pacs_panel.index.values import MULTIPLE, Value, compared
+from pacs_panel.index.values import MULTIPLE, Value, compared, several
 
 Codes = NDArray[np.int32]
 Numbers = NDArray[np.int64]
@@ -64,7 +64,8 @@ class Meanings:
         self.values += values
         self._ranks.clear()
         if self.several:
-            split = [[self._parts[one] for one in dict.fromkeys(_split(value))] for value in values]
+            parts = (dict.fromkeys(several(self._attribute, value)) for value in values)
+            split = [[self._parts[one] for one in each] for each in parts]
             new = list(self._parts)[len(self._part_label) :]
             folded = [self._part_labels[compared(self._attribute, one)] for one in new]
             self._part_label = np.concatenate([self._part_label, np.array(folded, np.int64)])
@@ -137,10 +138,6 @@ class Meanings:
             ranks[ordered] = np.arange(len(ordered))
             self._ranks[name] = ranks
         return self._ranks[name]
-
-
-def _split(value: Value) -> Sequence[Value]:
-    return (None,) if value is None else str(value).split("\\")
 
 
 def _first_of(present: Numbers, ranks: Numbers, label_of: Numbers, size: int) -> Numbers:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from pacs_panel.attributes import AGE, ATTRIBUTES, KEYS, Attribute
 from pacs_panel.index.criteria import Between, Criteria, Criterion, Equal, Groups, Like, Missing, Test
-from pacs_panel.index.values import EXACT, MULTIPLE, Value, fold, name_groups, words, years
+from pacs_panel.index.values import EXACT, MULTIPLE, Value, fold, name_groups, several, words, years
 
 
 def matches(asked: Criteria, row: Mapping[str, Value]) -> bool:
@@ -28,6 +28,8 @@ def _meets(criterion: Criterion, value: Value) -> bool:
 def _holds(attribute: Attribute, test: Test, value: Value) -> bool:
     if value is None or isinstance(test, Missing):
         return value is None and isinstance(test, Missing)
+    if attribute.number and isinstance(value, str):
+        return any(_holds(attribute, test, one) for one in several(attribute, value))
     if attribute.vr == AGE:
         value = years(value) if isinstance(value, str) else value
     if isinstance(test, Groups):

@@ -21,7 +21,7 @@ from pacs_panel.index.clauses import O, S, alternatives, any_of, tables
 from pacs_panel.index.engine import Database
 from pacs_panel.index.rows import among, kept_query, to_kept
 from pacs_panel.index.search import Search
-from pacs_panel.index.values import shadow_columns, shadows
+from pacs_panel.index.values import MULTIPLE, clean, shadow_columns, shadows, written
 from pacs_panel.index.wording import reword
 from pacs_panel.model import Kept
 
@@ -37,6 +37,7 @@ HERE_ONLY = frozenset(
 )
 SAME = {"stated_patient": "patient_key", "stated_study": "study_key"}
 SIZE = 20_000  # rows at a time
+_SEVERAL = {a.column: a for a in ATTRIBUTES if a.number and a.keyword in MULTIPLE}
 _SHADOWS = {name: a for a in ATTRIBUTES for name in shadow_columns(a)}
 
 
@@ -114,6 +115,8 @@ class Taken:
         answer = self._connection.execute(self._chosen(table, [own[name] for name in names]))
         for rows in answer.partitions(SIZE):
             batch: dict[str, Sequence[Any]] = dict(zip(names, zip(*rows, strict=True), strict=True))
+            for name in _SEVERAL.keys() & batch.keys():  # numbers, and text of several: as text, to be of one kind
+                batch[name] = [None if value is None else written(value) for value in batch[name]]
             for name, values in counted.items():
                 batch[name] = [values[key] for key in batch["key"]]
             yield batch
@@ -196,7 +199,8 @@ def _fill(connection: Connection, table: Table, batches: Iterable[Batch], change
 def _values(table: Table, name: str, batch: Batch, number: int, change: int) -> Sequence[Any]:
     """The values of one column."""
     if name in batch and name not in HERE_ONLY:
-        return batch[name]
+        several = _SEVERAL.get(name)
+        return batch[name] if several is None else [clean(several, value) for value in batch[name]]
     if (attribute := _SHADOWS.get(name)) is not None and attribute.column in batch:
         folded = {value: shadows(attribute, value)[name] for value in set(batch[attribute.column])}
         return [folded[value] for value in batch[attribute.column]]

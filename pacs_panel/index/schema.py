@@ -22,6 +22,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    cast,
     column,
     func,
     literal_column,
@@ -29,21 +30,39 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from pacs_panel.attributes import AGE, ATTRIBUTES, BY_KEYWORD, Attribute, Level, at_level
-from pacs_panel.index.values import WHOLE, shadow_columns
+from pacs_panel.index.values import MULTIPLE, WHOLE, shadow_columns
 
 metadata = MetaData()
+
+
+class Numbers(UserDefinedType[Any]):
+    """A number, or as text several that backslashes separate."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """As SQL: text that is no number stays text."""
+        return "REAL"
 
 
 def _columns(level: Level) -> list[Column[Any]]:
     columns: list[Column[Any]] = []
     for attribute in at_level(level):
-        number = Integer if attribute.vr in WHOLE else Float
-        columns.append(Column(attribute.column, number if attribute.number else Text))
+        columns.append(Column(attribute.column, _type(attribute)))
         shadow = Float if attribute.vr == AGE else Text
         columns += [Column(name, shadow) for name in shadow_columns(attribute)]
     return columns
+
+
+def _type(attribute: Attribute) -> type[TypeEngine[Any]]:
+    if not attribute.number:
+        return Text
+    if attribute.keyword in MULTIPLE:
+        return Numbers
+    return Integer if attribute.vr in WHOLE else Float
 
 
 def _change() -> Column[Any]:
@@ -208,6 +227,8 @@ def comparable(attribute: Attribute) -> list[ColumnElement[Any]]:
     columns = TABLES[attribute.level].c
     own: ColumnElement[Any] = columns[attribute.column]
     names = shadow_columns(attribute)
+    if attribute.number and attribute.keyword in MULTIPLE:
+        return [cast(own, Float)]  # of several, the first
     if not names:
         return [own]
     if attribute.vr == AGE:

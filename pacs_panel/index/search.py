@@ -22,7 +22,7 @@ from pacs_panel.index.columns_table import Wanted, from_index, from_memory
 from pacs_panel.index.criteria import Criteria, criteria, known
 from pacs_panel.index.engine import Database
 from pacs_panel.index.paging import Column, follows, order_by, parts
-from pacs_panel.index.values import MULTIPLE, Value, fold
+from pacs_panel.index.values import MULTIPLE, Value, compared, several
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,7 +145,7 @@ class Search:
             ``key``, then a column for each keyword; rows in the order in which the index came to know them, which is
             not that of the search. Text is categorical, as it is stored, its categories in order and only those that
             occur; several values of one row are one text, with backslashes between them. Dates and times are text in
-            their DICOM form. Numbers are float64 with NaN, whole ones Int64 with NA.
+            their DICOM form. Numbers are float64 with NaN, whole ones Int64 with NA; of several it is the lowest.
 
         Raises
         ------
@@ -266,7 +266,7 @@ class Search:
         one = OWNERS[at][self.level] if lower else ROW[at]
         if attribute.keyword in MULTIPLE:
             rows = connection.execute(select(one, value).select_from(source).where(held).distinct())
-            return _single_values(rows)[:limit]
+            return _single_values(attribute, rows)[:limit]
         number = func.count(distinct(one)) if lower else func.count()
         query = select(func.min(value), number).select_from(source).where(held)
         query = (
@@ -349,14 +349,15 @@ def _values_at(connection: Connection, source: Any, level: Level, columns: Seque
 # -- facets of attributes with several values --------------------------------------------------------------------------
 
 
-def _single_values(rows: Iterable[Any]) -> list[tuple[Value, int]]:
+def _single_values(attribute: Attribute, rows: Iterable[Any]) -> list[tuple[Value, int]]:
     """Counts of single values, from pairs of a row's identifier and its values between backslashes."""
-    found, spelled = set(), dict[str | None, str | None]({None: None})
-    for row, text in rows:
-        for one in (None,) if text is None else text.split("\\"):
-            label = one and fold(one)
+    found, spelled = set(), dict[Any, Any]({None: None})
+    one: Any
+    for row, value in rows:
+        for one in several(attribute, value):
+            label = compared(attribute, one)
             found.add((row, label))
-            spelled[label] = one and min(one, spelled.get(label) or one)
+            spelled[label] = one if label is None else min(one, spelled.get(label, one))
     counts = Counter(label for _, label in found)
     named = [(spelled[label], number) for label, number in counts.items()]
-    return sorted(named, key=lambda item: (-item[1], item[0] is None, item[0] or ""))
+    return sorted(named, key=lambda item: (-item[1], item[0] is None, item[0]))

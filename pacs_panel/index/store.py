@@ -88,8 +88,8 @@ class Index:
     def add(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
         """Take in ``arrivals`` in one transaction; the newest version of each object becomes the current one.
 
-        A series' row keeps, of values that vary, what came first; a study's and a patient's take the newest. An
-        attribute that is absent never replaces one that is there.
+        A series' row keeps what came first, and all values of what may vary among images; a study's and a patient's
+        take the newest. An attribute that is absent never replaces one that is there.
 
         Returns
         -------

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from pacs_panel.attributes import AGE, Attribute
 
@@ -16,12 +17,18 @@ LONGEST = 4096  # characters of one stored value; the longest VR in the table al
 WHOLE = frozenset({"IS", "US", "UL", "SS", "SL", "UV"})
 EXACT = frozenset({"UI", "DA", "TM"})  # compared as they are, without folding and without wildcards
 
-# Attributes whose value multiplicity may exceed 1 (PS3.6 §6): any of their values may match.
+# What images state (PS3.3 §C.7.6.2, §C.8.2.1, §C.8.3.1), not their series: it has all the values of its images.
+VARYING = frozenset(
+    {"SliceThickness", "SpacingBetweenSlices", "PixelSpacing", "KVP", "RepetitionTime", "EchoTime"}
+    | {"ConvolutionKernel", "ContrastBolusAgent", "ScanningSequence", "SequenceName"}
+)
+# Attributes that may have several values, of which any may match: by those, or by their multiplicity (PS3.6 §6).
 # Ours are those of which people, or objects, may say several things.
-MULTIPLE = frozenset(
-    {"ImageType", "ModalitiesInStudy", "ScanningSequence", "SoftwareVersions", "ConvolutionKernel"}
+MULTIPLE = VARYING | frozenset(
+    {"ImageType", "ModalitiesInStudy", "SoftwareVersions"}
     | {"Collection", "Tags", "StudyTags", "PatientTags", "Objects"}
 )
+MOST = 64  # values of one series that are kept: the first ones in order
 
 _SEPARATORS = {"DA": ".", "TM": ":"}
 _WORD = re.compile(r"[^\W_]+")
@@ -37,6 +44,8 @@ def clean(attribute: Attribute, value: object) -> Value:
     if value is None:
         return None
     if attribute.number:
+        if attribute.keyword in MULTIPLE and isinstance(value, str) and "\\" in value:
+            return together(attribute, [value])
         return _number(value, attribute.vr in WHOLE)
     text = value if isinstance(value, str) else str(value)
     if not text.isascii():
@@ -58,10 +67,37 @@ def years(age: str) -> float | None:
 
 
 def compared(attribute: Attribute, value: Value) -> Value:
-    """What a value is compared by: text without regard to case, ages in years, the others as they are."""
+    """What a value is compared by: text without regard to case, ages in years, the others as they are.
+
+    Of several numbers it is the lowest, which is the first.
+    """
     if value is None or attribute.number or attribute.vr in EXACT:
-        return value
+        return _number(value, attribute.vr in WHOLE) if attribute.number and isinstance(value, str) else value
     return years(str(value)) if attribute.vr == AGE else fold(str(value))
+
+
+def several(attribute: Attribute, value: Value) -> tuple[Value, ...]:
+    """The values that a stored one holds, which backslashes separate; ``None`` is one."""
+    if value is None or attribute.keyword not in MULTIPLE or not isinstance(value, str):
+        return (value,)
+    parts = tuple(value.split("\\"))
+    return tuple(_number(part, attribute.vr in WHOLE) for part in parts) if attribute.number else parts
+
+
+def together(attribute: Attribute, values: Iterable[Value]) -> Value:
+    """What the images of a series state, as its own value: what all state, else each value once, in order."""
+    stated = {value for value in values if value is not None}
+    if len(stated) == 1 and not attribute.number:
+        return stated.pop()
+    parts: list[Any] = sorted({one for value in stated for one in several(attribute, value) if one not in (None, "")})
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    return "\\".join(map(written, parts[:MOST]))
+
+
+def written(value: str | int | float) -> str:
+    """One of several values as it is stored."""
+    return value if isinstance(value, str) else f"{value:.0f}" if value == int(value) else repr(value)
 
 
 def joined(attribute: Attribute, values: Iterable[str]) -> dict[str, Value]:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects import sqlite
 
-from pacs_panel.attributes import ATTRIBUTES, LEVELS, Level, at_level
+from pacs_panel.attributes import ATTRIBUTES, LEVELS, Attribute, Level, at_level
 from pacs_panel.index import schema
 from pacs_panel.index.arrival import Arrival
 from pacs_panel.index.corrected import apply, stated
@@ -22,13 +22,14 @@ from pacs_panel.index.labels import labelled
 from pacs_panel.index.references import put
 from pacs_panel.index.rows import O, among, filled, insert_objects
 from pacs_panel.index.spoken import hear, recount
-from pacs_panel.index.values import shadow_columns
+from pacs_panel.index.values import VARYING, shadow_columns, together
 from pacs_panel.index.wording import reword
 
 S, T, P = schema.series.c, schema.study.c, schema.patient.c
 _STATED = frozenset({"ImportCollection", "Kind", "ArrivalDate"})
 _COUNTED = frozenset(a.keyword for a in ATTRIBUTES if a.ours and a.keyword not in _STATED)
 _FILLED = {level: {a.keyword: a for a in at_level(level) if a.keyword not in _COUNTED} for level in LEVELS}
+_VARYING = {level: tuple(a for a in _FILLED[level].values() if a.keyword in VARYING) for level in LEVELS}
 _BLANK: dict[Level, dict[str, None]] = {
     level: {name: None for a in _FILLED[level].values() for name in (a.column, *shadow_columns(a))} for level in LEVELS
 }
@@ -95,8 +96,15 @@ Source = Mapping[str, Any]  # a header's values and the keys of what it belongs 
 
 
 def fill(level: Level, sources: Iterable[Source]) -> dict[str, Any]:
-    """The level's columns, each from the first of ``sources`` that has a value for it."""
+    """The level's columns, each from the first of ``sources`` that has a value for it.
+
+    What may vary among the images of a series is from all of them.
+    """
+    sources = list(sources)
     row, missing = dict(_BLANK[level]), dict(_FILLED[level])
+    for attribute in _VARYING[level]:
+        row |= _of_all(attribute, {source.get(attribute.keyword) for source in sources})
+        del missing[attribute.keyword]
     for source in sources:
         for keyword in missing.keys() & source.keys():
             columns = filled(missing[keyword], source[keyword])
@@ -106,6 +114,12 @@ def fill(level: Level, sources: Iterable[Source]) -> dict[str, Any]:
         if not missing:
             break
     return row
+
+
+def _of_all(attribute: Attribute, stated: set[Any]) -> Mapping[str, Any]:
+    """The columns of an attribute for what images state, which nearly always is one value."""
+    values = (filled(attribute, raw)[attribute.column] for raw in stated)
+    return filled(attribute, stated.pop() if len(stated) == 1 else together(attribute, values))
 
 
 def _merge_parents(connection: Connection, arrivals: Sequence[Arrival], number: int) -> set[str]:

@@ -37,12 +37,14 @@ def versions(archive: Archive) -> list[tuple[str, bool, str]]:
 def test_a_new_index_agrees_with_the_old(tmp_path: Path) -> None:
     studies(tmp_path / "placed", series=1, slices=3)
     with opened(tmp_path / "archive", batch=2) as archive:
-        archive.ingest(put(tmp_path / "1", *ct(3, seed=7).datasets), collection="lung", build=False)
+        exposed = [changed(each, KVP=kv) for each, kv in zip(ct(3, seed=7).datasets, "231", strict=True)]
+        archive.ingest(put(tmp_path / "1", *exposed), collection="lung", build=False)
         archive.ingest(put(tmp_path / "2", *ct(2, seed=8).datasets), collection="brain", build=False)
         archive.ingest(tmp_path / "placed", in_place=True, collection="placed", build=False)
         archive.ingest(put(tmp_path / "3", changed(ct(3, seed=7).datasets[0], StudyDescription="new")), build=False)
         archive.remove(ct(2, seed=8).series_uid)
         archive.settle()
+        assert archive.search(KVP=2).count() == 1
         before = frames(archive), versions(archive), archive.trash()
         report = archive.reindex()
         assert (report.accepted, report.new_versions, report.refused) == (8, 1, 0)

@@ -16,6 +16,7 @@ from pacs_panel.errors import BadQuery
 from pacs_panel.index.criteria import Criteria, criteria
 from pacs_panel.index.matching import matches
 from pacs_panel.index.store import Index
+from pacs_panel.index.values import compared
 from tests.index.made import arrival
 
 # Pieces of which both the rows and the questions are made: cases, marks that mean something to SQL, DICOM or JSON.
@@ -179,7 +180,12 @@ def test_order_is_by_value_then_key_with_missing_last(many: Index, level: Level,
     present = [row for row in rows if row[keyword] is not None]
     absent = [row for row in rows if row[keyword] is None]
     assert rows == present + absent
-    assert present == sorted(present, key=lambda row: (row[keyword], row["key"]), reverse=down)
+
+    def place(row: dict) -> tuple:
+        value = row[keyword]
+        return (compared(BY_KEYWORD[keyword], value) if keyword == "SliceThickness" else value), row["key"]
+
+    assert present == sorted(present, key=place, reverse=down)
     assert absent == sorted(absent, key=lambda row: row["key"], reverse=down)
 
 

@@ -43,7 +43,9 @@ def source_folder(ct: PhantomSeries, tmp_path_factory: pytest.TempPathFactory) -
     write(ct, base / "in" / "ct")
     write(seg_on(ct, spheres=1), base / "in" / "seg")
     other = Study(Subject("Müller^Änne", "P2"), "20240303", "101010", "Other study")
-    write(mr_4d(study=other, times=3, slices=4, rows=24, columns=20), base / "in" / "mr")
+    mr = mr_4d(study=other, times=3, slices=4, rows=24, columns=20)
+    mr.datasets[0].RepetitionTime = "700.25"  # it differs within the series
+    write(mr, base / "in" / "mr")
     with open_archive(base / "archive", settings=Settings(workers=0)) as archive:
         archive.ingest(base / "in", collection="phantoms")
     return base / "archive"

@@ -53,6 +53,7 @@ def test_every_search_finds_what_the_source_finds(source, archive, level):
         {"StudyDate": "19000101-"},
         {"text": "phantoms"},
         {"Rows": 24},
+        {"RepetitionTime": 700.25},
         {"PatientID": "nobody"},
     ],
 )
@@ -67,7 +68,7 @@ def test_criteria_mean_the_same(source, archive, level, asked):
     assert found(archive) == found(source)
 
 
-@pytest.mark.parametrize("keyword", ["Modality", "Collection", "Rows", "PatientSex"])
+@pytest.mark.parametrize("keyword", ["Modality", "Collection", "Rows", "PatientSex", "RepetitionTime"])
 def test_facets_are_the_same(source, archive, keyword):
     assert archive.search().facets(keyword) == source.search().facets(keyword)
 

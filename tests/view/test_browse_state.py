@@ -6,7 +6,8 @@ from urllib.parse import parse_qs, urlencode
 
 import pytest
 
-from pacs_panel.view.browse.columns import age, columns, heads, size, sortable, text
+from pacs_panel.attributes import BY_KEYWORD
+from pacs_panel.view.browse.columns import OURS, age, columns, heads, size, sortable, text
 from pacs_panel.view.browse.facets import BARS, FACETS, bars
 from pacs_panel.view.browse.state import BrowseState
 
@@ -15,6 +16,12 @@ def back(state: BrowseState, private: bool = True) -> BrowseState:
     other = BrowseState(text="something else", since="1999-01-01", marks=("x",), skipped=3)
     other.take(parse_qs(urlencode(state.address())), state.private() if private else None)
     return other
+
+
+def test_every_facet_and_column_is_of_an_attribute_that_can_be_searched():
+    assert {name for name in FACETS if name not in BY_KEYWORD} == set()
+    shown = {column.name for level in ("series", "study") for column in columns(level)} - OURS
+    assert {name for name in shown if name not in BY_KEYWORD} == set()
 
 
 def test_an_address_brings_everything_back():

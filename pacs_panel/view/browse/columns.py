@@ -74,6 +74,9 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _plain("SliceThickness", "Thickness (mm)", number=True),
         _plain("SpacingBetweenSlices", "Spacing (mm)", number=True),
         Column("PixelSpacing", "Pixel (mm)", number=True),
+        _plain("KVP", "Tube voltage (kV)", number=True),
+        _plain("RepetitionTime", "TR (ms)", number=True),
+        _plain("EchoTime", "TE (ms)", number=True),
         _plain("ConvolutionKernel", "Kernel"),
         _plain("ContrastBolusAgent", "Contrast agent"),
         _plain("ScanningSequence", "Sequence"),
@@ -100,8 +103,8 @@ OURS |= {"study", "modalities", "series", "arrived", "bytes"}
 
 
 def columns(level: str) -> tuple[Column, ...]:
-    """The columns of rows of a level, without those that this archive does not know."""
-    return tuple(column for column in COLUMNS[level] if column.name in OURS or column.name in BY_KEYWORD)
+    """The columns of rows of a level."""
+    return COLUMNS[level]
 
 
 def sortable(level: str) -> frozenset[str]:

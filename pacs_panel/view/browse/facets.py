@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pacs_panel.attributes import BY_KEYWORD
 from pacs_panel.view.words import VERDICTS, number
 
 FEW = 100  # values that are sent of a facet; more are looked for by their words
@@ -89,7 +88,7 @@ TABLE = (
     Facet("NumberOfSeriesRelatedInstances", "Images", "numbers"),
     Facet("ArrivalDate", "Arrived", "dates"),
 )
-FACETS: dict[str, Facet] = {facet.keyword: facet for facet in TABLE if facet.keyword in BY_KEYWORD}
+FACETS: dict[str, Facet] = {facet.keyword: facet for facet in TABLE}
 
 
 def bars(kind: Kind, counted: Iterable[tuple[Any, int]], most: int = BARS) -> dict[str, Any]:

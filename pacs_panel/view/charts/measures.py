@@ -51,7 +51,6 @@ MEASURES = (
     Measure("SliceThickness", "Slice thickness", "numbers", "mm"),
     Measure("Columns", "Matrix: columns", "numbers", "pixels"),
     Measure("Rows", "Matrix: rows", "numbers", "pixels"),
-    Measure("Age", "Age", "ages", "years"),
     Measure("PatientAge", "Age", "ages", "years"),
     Measure("PatientSex", "Sex", names=SEXES),
     Measure("MagneticFieldStrength", "Field strength", unit="T"),
@@ -73,8 +72,5 @@ def measure(keyword: str) -> Measure:
 
 
 def searched() -> tuple[str, ...]:
-    """Keywords of the charts that a search of series knows, an age in years rather than in words."""
-    known = {name for name, attribute in BY_KEYWORD.items() if attribute.level != "instance"}
-    if "Age" in known:
-        known.discard("PatientAge")
-    return tuple(each.keyword for each in MEASURES if each.keyword in known)
+    """Keywords of the charts that a search of series knows."""
+    return tuple(each.keyword for each in MEASURES if BY_KEYWORD[each.keyword].level != "instance")
