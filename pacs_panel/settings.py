@@ -35,6 +35,8 @@ class Settings:
         Largest decoded frame (rows x columns x samples x bytes a sample).
     max_volume_bytes : int
         Largest array that is built in memory for one stack.
+    max_frames : int
+        Most frames of one object of which images are made.
     max_depth : int
         Deepest nesting of sequences that is followed.
     max_members : int
@@ -72,6 +74,7 @@ class Settings:
     max_object_bytes: int = 4096 * MIB
     max_frame_bytes: int = 1024 * MIB
     max_volume_bytes: int = 8192 * MIB
+    max_frames: int = 500_000
     max_depth: int = 32
     max_members: int = 1_000_000
     max_expansion: int = 200

@@ -15,7 +15,7 @@ from pydicom import Dataset
 
 from pacs_panel.dicom import doses, groups, mosaic, slides, tables
 from pacs_panel.dicom.dataset import load, numbers_of, quiet
-from pacs_panel.errors import Unreadable
+from pacs_panel.errors import TooLarge, Unreadable
 from pacs_panel.model import ImageHeader
 from pacs_panel.settings import Settings
 
@@ -55,10 +55,12 @@ def planes(image: ImageHeader, source: BinaryIO, settings: Settings) -> tuple[Im
     Raises
     ------
     NotDicom, Unreadable, TooLarge
-        The object cannot be parsed.
+        The object cannot be parsed; or claims more frames than the settings allow.
     """
     if not needs_more(image):
         return (image,)
+    if image.frames > settings.max_frames:
+        raise TooLarge(f"it claims {image.frames} frames, {settings.max_frames} are allowed (max_frames)")
     try:
         with quiet():
             return _read(image, source, settings)

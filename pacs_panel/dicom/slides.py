@@ -17,10 +17,15 @@ MICROMETRES = 1000.0  # in a mm: Z offsets are in µm, all else is in mm
 
 
 def planes(image: ImageHeader, dataset: Dataset) -> tuple[ImageHeader, ...]:
-    """A header of the matrix's size for each focal plane and optical path; tiles that nobody placed are left out."""
+    """A header of the matrix's size for each focal plane and optical path.
+
+    Tiles that nobody placed are left out; where none is placed, each is an image of its own.
+    """
     if image.matrix is None:
         return (image,)
     placed = _full(image, dataset) if _is_full(dataset) else _sparse(image, dataset)
+    if not any(tiles for _, tiles in placed):
+        return tuple(replace(image, matrix=None, frame=frame) for frame in range(image.frames))
     rows, columns = image.matrix
     whole = replace(image, rows=rows, columns=columns, spacing=_spacing(dataset) or image.spacing)
     slide = _slide(dataset)

@@ -44,7 +44,7 @@ def joined(stacks: Sequence[Stack], images: Sequence[ImageHeader]) -> tuple[Stac
         return tuple(stacks)
     known = {(image.sop_instance_uid, image.frame): image for image in images}
     found = [(stack, [known[plane] for plane in stack.planes()]) for stack in stacks]
-    told = {stack.members: _alone(stack, planes) for stack, planes in found}
+    told = {stack.planes(): _alone(stack, planes) for stack, planes in found}
     candidates = [(stack, named) for stack, planes in found if (named := _by_place(planes)) is not None]
     candidates.sort(key=lambda pair: -pair[0].passport.shape[1] * pair[0].passport.shape[2])
     made: list[_Pyramid] = []
@@ -54,13 +54,13 @@ def joined(stacks: Sequence[Stack], images: Sequence[ImageHeader]) -> tuple[Stac
             level = _level(pyramid, stack, named)
             if isinstance(level, Resolution):
                 pyramid.levels.append(level)
-                del told[stack.members]
+                del told[stack.planes()]
                 break
             reasons.append(level)
         else:
             made.append(_Pyramid(stack, named, reasons[0] if reasons else ""))
-    told |= {pyramid.stack.members: _finished(pyramid) for pyramid in made}
-    return tuple(told[stack.members] for stack in stacks if stack.members in told)
+    told |= {pyramid.stack.planes(): _finished(pyramid) for pyramid in made}
+    return tuple(told[stack.planes()] for stack in stacks if stack.planes() in told)
 
 
 def _alone(stack: Stack, planes: Sequence[ImageHeader]) -> Stack:

@@ -9,13 +9,14 @@ import time
 from collections.abc import Buffer, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import BinaryIO
 
 from pacs_panel.model import ImageHeader, Location
 
 PATIENCE = 120.0  # seconds beside what a frame's size explains
 SLOWEST = 1_000_000  # bytes of pixels a second that any decoder gives, on a machine with much else to do
+LONGEST = 24 * 3600.0  # whatever sizes are claimed; far longer ones the clock does not know
 AGAIN = 0.01  # part of the patience after which the next sign of life counts: to count each would take time
 
 
@@ -31,15 +32,15 @@ class Watch:
     opener : callable
         What opens the files.
     seconds : float
-        Without a sign of life.
+        Without a sign of life; `LONGEST` at most.
     note : Path
         An existing file; when the process is ended, where it was is written here: see `hung`.
     """
 
     def __init__(self, opener: Callable[[Location], BinaryIO], seconds: float, note: Path) -> None:
-        self._opener, self._seconds = opener, seconds
+        self._opener, self._seconds = opener, min(seconds, LONGEST)
         self._note = note.open("a")
-        self._lock = Lock()
+        self._lock = RLock()  # a file that is forgotten open may be closed in the midst of a sign of life
         self._open, self._set = 0, float("-inf")
 
     def __enter__(self) -> Watch:
@@ -70,8 +71,8 @@ class Watch:
                 faulthandler.cancel_dump_traceback_later()
                 self._set = float("-inf")
             elif now - self._set > AGAIN * self._seconds:
-                faulthandler.dump_traceback_later(self._seconds, exit=True, file=self._note)
                 self._set = now
+                faulthandler.dump_traceback_later(self._seconds, exit=True, file=self._note)
 
 
 def needed(image: ImageHeader) -> float:
@@ -81,9 +82,9 @@ def needed(image: ImageHeader) -> float:
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """End this process unless the block is left within so many seconds; in place of a `Watch`."""
+    """End this process unless the block is left within so many seconds, `LONGEST` at most; in place of a `Watch`."""
     with open(os.devnull, "w") as nowhere:
-        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+        faulthandler.dump_traceback_later(min(seconds, LONGEST), exit=True, file=nowhere)
         try:
             yield
         finally:

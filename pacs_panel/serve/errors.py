@@ -16,7 +16,9 @@ from pacs_panel.errors import (
     NotFound,
     NotYetShown,
     PacsPanelError,
+    Rejected,
     SeveralStacks,
+    TooLarge,
 )
 
 # The nearest class of an error decides: its status, and what to do.
@@ -27,6 +29,8 @@ ERRORS: dict[type[Exception], tuple[int, str]] = {
     SeveralStacks: (409, "name one of the stacks"),
     Ambiguous: (409, "ask by one of the keys"),
     BadQuery: (400, "see the documentation of searches"),
+    Rejected: (422, "export the received bytes and look at the header"),
+    TooLarge: (422, "whoever looks after the archive can raise the limit in its settings"),
     BadPixels: (422, "export the received bytes and look at the header"),
     Denied: (403, "ask whoever looks after the archive"),
     Busy: (503, "try again in a moment"),

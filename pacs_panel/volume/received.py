@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pacs_panel.errors import BadPixels, NotFound
+from pacs_panel.errors import BadPixels, NotFound, TooLarge
 from pacs_panel.geometry.stack import CHANNEL, stacks
 from pacs_panel.model import Kept, Passport, Stack, Tolerance
 from pacs_panel.pixels import decode
@@ -60,8 +61,8 @@ class ReceivedFrames:
         ------
         NotFound
             Another axis or level is asked for, or there is no such slice.
-        BadPixels
-            The image cannot be decoded.
+        BadPixels, TooLarge
+            The image cannot be decoded, or is larger than the settings allow.
         """
         slices = self.stack.passport.shape[0]
         inside = len(extra) == len(self._sizes) and all(0 <= at < n for at, n in zip(extra, self._sizes, strict=False))
@@ -100,6 +101,9 @@ class ReceivedFrames:
         one, image = self._levels[level][number]
         values = self._values
         shape = (image.rows, image.columns) + ((3,) if values.samples == 3 else ())
+        size = math.prod(shape) * values.dtype.itemsize * (1 if values.uniform else 3)
+        if size > self._settings.max_volume_bytes:
+            raise TooLarge(f"the image needs {size} bytes, the limit is {self._settings.max_volume_bytes}")
         stored = np.zeros(shape, values.dtype)
         with self._opener(one.location) as file:
             (reason,) = fill([image], file, [stored], self._settings)

@@ -16,7 +16,16 @@ from pacs_panel.dicom.planes import needs_more, planes
 from pacs_panel.errors import Unreadable
 from pacs_panel.model import ImageHeader
 from pacs_panel.settings import Settings
-from pacs_panel.testing import ct_phantom, ct_tilted, encode, mr_4d, mr_oblique, pet_varying_slopes
+from pacs_panel.testing import (
+    PhantomSeries,
+    ct_phantom,
+    ct_tilted,
+    encode,
+    mr_4d,
+    mr_oblique,
+    pet_varying_slopes,
+    us_cine,
+)
 from pacs_panel.testing.multiframe import csa, enhanced, mosaic, slide
 from tests.volume.kept import Objects
 from tests.volume.test_build import stored
@@ -29,6 +38,10 @@ def planes_of(data: bytes) -> tuple[ImageHeader, ...]:
     image = header.image(BytesIO(data), len(data), SETTINGS)
     assert image is not None
     return planes(image, BytesIO(data), SETTINGS)
+
+
+def slide_of_noise() -> PhantomSeries:
+    return slide(np.random.default_rng(3).integers(0, 256, (32, 32, 3), np.uint8), ct_phantom(**SMALL))
 
 
 # -- functional groups -------------------------------------------------------------------------------------------------
@@ -208,6 +221,27 @@ def test_the_second_part_of_a_slide_lies_below_the_first(tmp_path: Path) -> None
     np.testing.assert_array_equal(found[32:], picture[32:])
     assert not found[:32].any()
     assert "50% of the image is in no tile" in stack.passport.reason
+
+
+def test_tiles_that_nobody_placed_are_images_of_their_own(tmp_path: Path) -> None:
+    picture = np.random.default_rng(3).integers(0, 256, (32, 32, 3), np.uint8)
+    dataset = slide(picture, ct_phantom(**SMALL), sparse=True).datasets[0]
+    for item in dataset.PerFrameFunctionalGroupsSequence:
+        del item.PlanePositionSlideSequence
+    (stack,) = Objects([dataset]).build(tmp_path / "r").stacks
+    assert stack.passport.shape == (4, 16, 16)
+    assert "no place" in stack.passport.reason
+    tiles = [picture[row : row + 16, column : column + 16] for row in (16, 0) for column in (16, 0)]
+    np.testing.assert_array_equal(stored(tmp_path / "r"), np.moveaxis(tiles, -1, 0))
+
+
+@pytest.mark.parametrize("make", [slide_of_noise, us_cine])
+def test_a_claim_of_too_many_frames_makes_no_images(tmp_path: Path, make) -> None:
+    dataset = make().datasets[0]
+    dataset.NumberOfFrames = 2**31 - 1
+    revision = Objects([dataset]).build(tmp_path / "r")
+    assert revision.stacks == ()
+    assert "claims 2147483647 frames, 500000 are allowed" in revision.note
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------

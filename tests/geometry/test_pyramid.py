@@ -103,3 +103,16 @@ def test_focal_planes_are_matched_by_their_depth() -> None:
     assert stack.passport.levels[0].frames == (1, 2, 0)
     _, alone = stacks(planes("a", 800, 0.001, [0.0, 2.0]) + planes("b", 200, 0.004, [0.0, 1.0]))
     assert "another focal plane" in alone.passport.reason
+
+
+def test_two_stacks_of_one_object_beside_a_slide_stay_two() -> None:
+    there = {"samples": 1, "photometric": "MONOCHROME2", "bits_stored": 16, "bits_allocated": 16, "high_bit": 15}
+    plane = ImageHeader("m", 8, 8, spacing=(1.0, 1.0), frames=4, **there)
+    turned = [(1.0, 0.0, 0.0, 0.0, 1.0, 0.0), (0.0, 1.0, 0.0, 0.0, 0.0, 1.0)]
+    placed = [
+        replace(plane, frame=2 * k + n, orientation=axes, position=(float(n), 0.0, float(n)))
+        for k, axes in enumerate(turned)
+        for n in range(2)
+    ]
+    found = stacks([image("a", 800, 800, 0.001), *placed])
+    assert [stack.planes() for stack in found[1:]] == [(("m", 0), ("m", 1)), (("m", 2), ("m", 3))]

@@ -12,7 +12,7 @@ import pytest
 from pacs_panel.archive import open_archive
 from pacs_panel.model import Location
 from pacs_panel.pipeline import jobs, settle
-from pacs_panel.pipeline.watchdog import Watch, hung
+from pacs_panel.pipeline.watchdog import LONGEST, Watch, hung, limited
 from pacs_panel.settings import Settings
 from pacs_panel.storage import layout
 from tests.benchmarks.series import write_ct
@@ -96,11 +96,11 @@ def test_signs_of_life_in_quick_succession_are_one(
     tmp_path: Path, clock: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pacs_panel.pipeline.watchdog.AGAIN", 0.01)
-    with Watch(lambda _: io.BytesIO(bytes(100)), 1e9, tmp_path / "note") as opener, opener(HERE) as file:
+    with Watch(lambda _: io.BytesIO(bytes(100)), LONGEST, tmp_path / "note") as opener, opener(HERE) as file:
         for _ in range(10):
             file.seek(0)
             file.read()
-        assert clock == [1e9]
+        assert clock == [LONGEST]
 
 
 def test_a_file_that_is_closed_late_starts_no_clock(tmp_path: Path, clock: list[Any]) -> None:
@@ -124,3 +124,32 @@ def test_a_file_that_cannot_be_closed_is_watched_no_more(tmp_path: Path, clock: 
         with pytest.raises(OSError, match="gone"):
             file.close()
         assert clock[-1] is None
+
+
+def test_a_file_that_is_closed_in_the_midst_of_a_sign_of_life_leaves_no_clock(
+    tmp_path: Path, clock: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the garbage collector does with files that an error left open, whenever it likes."""
+    left: list[Any] = []
+
+    def starts(seconds: float, **_: object) -> None:
+        clock.append(seconds)
+        if left:
+            left.pop().close()
+
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", starts)
+    with Watch(lambda _: io.BytesIO(b"1234"), 7, tmp_path / "note") as opener:
+        file = opener(HERE)
+        left.append(file)
+        opener.sign()
+        assert (clock, file.closed) == ([7, 7, None], True)
+        monkeypatch.setattr("pacs_panel.pipeline.watchdog.AGAIN", 0.01)
+        again = opener(HERE)
+        assert (clock[-1], again.closed) == (7, False)
+
+
+def test_no_limit_is_beyond_what_the_clock_knows(tmp_path: Path, clock: list[Any]) -> None:
+    with limited(1e15):
+        assert clock == [LONGEST]
+    with Watch(lambda _: io.BytesIO(b"1234"), 1e15, tmp_path / "note") as opener, opener(HERE):
+        assert clock[-1] == LONGEST

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pacs_panel.errors import NotFound
+from pacs_panel.errors import NotFound, TooLarge
 from pacs_panel.settings import Settings
 from pacs_panel.testing import ct_phantom, mr_4d, pet_varying_slopes, us_cine
-from pacs_panel.testing.multiframe import enhanced, mosaic
+from pacs_panel.testing.multiframe import enhanced, mosaic, slide
 from pacs_panel.volume.frames import ZarrFrames
 from pacs_panel.volume.received import PREFIX, received
 from tests.volume.kept import Objects
@@ -61,3 +61,13 @@ def test_more_images_are_another_state() -> None:
     assert first.revision.startswith(PREFIX)
     assert first.revision != second.revision
     assert [s.passport.shape[0] for s in (*first.stacks, *second.stacks)] == [3, 5]
+
+
+def test_no_image_is_larger_than_the_settings_allow() -> None:
+    """A few tiles may claim to be part of an image of any size."""
+    (dataset,) = slide(np.zeros((32, 32, 3), np.uint8), ct_phantom(**SMALL), sparse=True).datasets
+    dataset.TotalPixelMatrixRows = dataset.TotalPixelMatrixColumns = 2**31
+    objects = Objects([dataset])
+    (frames,) = received(objects.kept, objects, Settings()).stacks
+    with pytest.raises(TooLarge, match="the limit is"):
+        frames.plane(0, 0, 0, (0,))
