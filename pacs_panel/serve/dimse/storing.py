@@ -74,7 +74,7 @@ class Storing:
             return status(error)
         return SUCCESS if kept == sop_instance_uid else OTHER_IDENTITY
 
-    def commit(self) -> object:
+    def commit(self) -> None:
         """Let the archive's index know what came; another thread may store meanwhile."""
         if (door := self._door) is not None:
             door.commit()
