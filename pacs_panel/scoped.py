@@ -72,10 +72,11 @@ class Scoped:
         if self._temporary:
             shutil.rmtree(self.root, ignore_errors=True)
 
-    def as_(self, principal: Principal) -> Self:
-        """The same archive as somebody else may see it."""
+    def as_(self, principal: Principal, rules: tuple[Rule, ...] | None = None) -> Self:
+        """The same archive as somebody else may see it; under other rules, where they are given."""
         shared = (self._index, self._records, self._cache, self._overlays, self.decoding)
-        return type(self)(self.root, self.settings, principal, self._rules, shared=shared)
+        granted = self._rules if rules is None else rules
+        return type(self)(self.root, self.settings, principal, granted, shared=shared)
 
     # -- asking --------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from pacs_panel.overlay.frames import OverlayFrames
 from pacs_panel.pipeline.decoding import Decoding
 from pacs_panel.pipeline.export import FORMATS, export_volumes
 from pacs_panel.pipeline.overlays import OpenOverlays
-from pacs_panel.policy import Action
+from pacs_panel.policy import Action, Rule
 from pacs_panel.published.description import CATALOG, NAME, Description
 from pacs_panel.published.fetching import Fetched, describe
 from pacs_panel.published.index import PublishedIndex
@@ -99,10 +99,10 @@ class PublishedArchive(Archive):
         """Where it is published."""
         return self._remote.url
 
-    def as_(self, principal: Principal) -> Self:
-        """The same archive as somebody else may see it."""
-        other = object.__new__(type(self))
-        other.__dict__ |= self.__dict__ | {"principal": principal, "_states": []}
+    def as_(self, principal: Principal, rules: tuple[Rule, ...] | None = None) -> Self:
+        """The same archive as somebody else may see it; under other rules, where they are given."""
+        other, granted = object.__new__(type(self)), self._rules if rules is None else rules
+        other.__dict__ |= self.__dict__ | {"principal": principal, "_rules": granted, "_states": []}
         return other
 
     def close(self) -> None:

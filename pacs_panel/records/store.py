@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,17 +10,16 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import URL, Connection, Engine, NullPool, Table, create_engine, delete, event, exc, func, select, update
+from sqlalchemy import Connection, Table, delete, func, select, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from pacs_panel.attributes import Level
-from pacs_panel.errors import ArchiveError, BadQuery, Busy, NotFound
+from pacs_panel.errors import BadQuery, NotFound
 from pacs_panel.model import Commitment, Correction
 from pacs_panel.records import schema
+from pacs_panel.records.engine import engine, translated, use_wal, version
 from pacs_panel.records.values import Mark, MarkKind, Reference, Rewrite, Saved, SavedKind, Session, Trashed
-
-BUSY_SECONDS = 30
 
 
 class Records:
@@ -42,10 +40,10 @@ class Records:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self._engine = _engine(self.path)
+        self._engine = engine(self.path)
         with self._read() as connection:
-            version = _version(connection)
-        if version < schema.VERSION:
+            outdated = version(connection) < schema.VERSION
+        if outdated:
             self._migrate()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -325,21 +323,21 @@ class Records:
                 connection.execute(_upsert(table), rows)
 
     def _migrate(self) -> None:
-        _use_wal(self._engine)
+        use_wal(self._engine)
         with self._write() as connection:
-            for step in schema.MIGRATIONS[_version(connection) :]:
+            for step in schema.MIGRATIONS[version(connection) :]:
                 for statement in step:
                     connection.exec_driver_sql(statement)
             connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with _translated(), self._engine.begin() as connection:
+        with translated(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with _translated(), self._engine.execution_options(write=True).begin() as connection:
+        with translated(), self._engine.execution_options(write=True).begin() as connection:
             yield connection
 
 
@@ -360,52 +358,3 @@ _NUMBER = schema.correction.c.number
 _NAMES = [column.name for column in schema.reference.c]
 _VALUES = attrgetter(*_NAMES)
 _REFER = str(_upsert(schema.reference).compile(dialect=sqlite_dialect(), column_keys=_NAMES))
-
-
-def _version(connection: Connection) -> int:
-    version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-    if version > schema.VERSION:
-        raise ArchiveError("the records are of a later version of this software: update it")
-    return version
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except exc.DatabaseError as error:
-        if isinstance(error, exc.IntegrityError | exc.ProgrammingError):
-            raise
-        if "locked" in str(error.orig):
-            raise Busy("the records are being written by another process; try again later") from error
-        raise ArchiveError(f"the records cannot be used: {error.orig}; restore them from a backup") from error
-
-
-def _engine(path: Path) -> Engine:
-    url = URL.create("sqlite", database=str(path.absolute()))
-    # Used rarely: a connection for each transaction, so that none outlives a fork.
-    engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
-
-    @event.listens_for(engine, "connect")
-    def connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # so that `begin` below is the only one that starts a transaction
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-        connection.execute("PRAGMA synchronous = FULL")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        write = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-    return engine
-
-
-def _use_wal(engine: Engine) -> None:
-    """Let readers and the writer not wait for each other; without it all else still holds, so a refusal may pass."""
-    connection = engine.raw_connection()
-    try:
-        connection.cursor().execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError:
-        pass  # another process opens the file for the first time, too, and does the same
-    finally:
-        connection.close()

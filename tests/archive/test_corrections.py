@@ -260,9 +260,8 @@ def test_only_what_may_be_written_whole_is_corrected(archive: Archive, series: l
     )
 
     def at(role: str) -> Archive:
-        shared = (archive._index, archive._records, archive._cache, archive._overlays)
         who = Principal(role, frozenset({role}))
-        return Archive(archive.root, archive.settings, who, rules, shared=shared)
+        return archive.as_(who, rules)
 
     ann, bob, eve = at("ann"), at("bob"), at("eve")
     with pytest.raises(Denied):

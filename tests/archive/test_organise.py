@@ -249,9 +249,8 @@ def test_lists_are_collections_beside_the_import_s(archive: Archive, series: lis
 def test_lists_open_nothing_to_who_may_see_a_collection(archive: Archive, series: list[str]) -> None:
     archive.organise.collect("open", series)
     rules = (Rule("guest", frozenset({"read"}), {"Collection": "open"}),)
-    shared = (archive._index, archive._records, archive._cache, archive._overlays)
     guest = Principal("guest", frozenset({"guest"}))
-    assert Archive(archive.root, archive.settings, guest, rules, shared=shared).search().count() == 0
+    assert archive.as_(guest, rules).search().count() == 0
 
 
 def test_dashboards_learn_of_tags(archive: Archive, series: list[str]) -> None:
@@ -342,8 +341,7 @@ def test_a_reindex_keeps_it_all(archive: Archive, series: list[str]) -> None:
 
 def seen_by(archive: Archive, *actions: Any) -> Archive:
     rules = (Rule("guest", frozenset(actions), {"PatientID": "P2"}),)
-    shared = (archive._index, archive._records, archive._cache, archive._overlays)
-    return Archive(archive.root, archive.settings, Principal("guest", frozenset({"guest"})), rules, shared=shared)
+    return archive.as_(Principal("guest", frozenset({"guest"})), rules)
 
 
 def test_who_may_see_little_sees_and_says_little(archive: Archive, series: list[str]) -> None:

@@ -105,8 +105,7 @@ def test_the_trash_is_emptied_after_the_days_of_the_settings(both: Archive) -> N
 
 def test_who_may_not_remove_lets_nothing_expire(both: Archive) -> None:
     rules = (Rule("bob", frozenset({"read", "write"})),)
-    shared = (both._index, both._records, both._cache, both._overlays)
-    bob = Archive(both.root, both.settings, Principal("bob", frozenset({"bob"})), rules, shared=shared)
+    bob = both.as_(Principal("bob", frozenset({"bob"})), rules)
     with pytest.raises(Denied):
         bob.expire_trash()
 

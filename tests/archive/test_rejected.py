@@ -139,8 +139,7 @@ def test_notes_do_not_reject_each_other(archive: Archive, tmp_path: Path) -> Non
 
 def test_who_may_not_see_the_note_is_not_told(given: Archive) -> None:
     rules = (Rule("ann", frozenset({"read", "write"}), {"Modality": "CT"}),)
-    shared = (given._index, given._records, given._cache, given._overlays)
-    ann = Archive(given.root, given.settings, Principal("ann", frozenset({"ann"})), rules, shared=shared)
+    ann = given.as_(Principal("ann", frozenset({"ann"})), rules)
     assert ann.rejected() == []
     with pytest.raises(NotFound):
         ann.corrections.accept(UIDS[0])

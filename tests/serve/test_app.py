@@ -87,7 +87,7 @@ def test_a_port_that_is_taken_is_told(archive):
         (Denied("x"), 403),
         (Busy("x"), 503),
         (Damaged("x"), 500),
-        (TooLarge("x"), 500),
+        (TooLarge("x"), 422),
         (PacsPanelError("x"), 500),
     ],
 )
