@@ -181,6 +181,11 @@ class Organise:
         kinds = dict.fromkeys(lists, "list") | dict.fromkeys(self._records.saved("collection"), "rule")
         return dict(sorted(kinds.items()))
 
+    def rules(self) -> list[str]:
+        """Names of the collections by rule."""
+        self.archive.search()
+        return sorted(self._records.saved("collection"))
+
     # -- saved searches ------------------------------------------------------------------------------------------------
 
     def save_search(self, name: str, found: Search) -> None:

@@ -213,7 +213,7 @@ def test_what_cannot_be_read_is_told(browse):
     browse.archive = SimpleNamespace(search=search)
     browse.refresh()
     assert browse.table.shown["error"] == "the archive is busy"
-    assert browse.filters.shown["failed"] == "the archive is busy"
+    assert browse.filters.shown["failed"] == "Not counted: the archive is busy"
 
 
 # -- addresses ---------------------------------------------------------------------------------------------------------

@@ -84,6 +84,31 @@ def test_all_that_match_may_become_a_rule(archive, browse):
     assert archive.organise.collection("by rule").count() == 1
 
 
+def test_rules_and_saved_searches_are_offered_and_shown(archive, browse):
+    archive.organise.collect_by("late", StudyDate="20260103-")
+    archive.organise.save_search("second", archive.search("study", StudyDate="20260102"))
+    browse.count()
+    assert browse.filters.shown["named"] == [{"of": "rule", "name": "late"}, {"of": "search", "name": "second"}]
+    browse.hear({"kind": "look", "of": "rule", "name": "late"})
+    assert (browse.state.level, browse.table.total, len(keys(browse))) == ("series", 2, 2)
+    browse.hear({"kind": "range", "keyword": "StudyDate", "low": "2026-01-04", "high": ""})
+    assert len(keys(browse)) == 1
+    browse.hear({"kind": "clear"})
+    assert len(keys(browse)) == 4
+    browse.hear({"kind": "look", "of": "search", "name": "second"})
+    assert (browse.state.level, [row["title"] for row in browse.table.shown["rows"]]) == ("study", ["Study 1"])
+
+
+def test_what_cannot_be_looked_into_is_told(archive, browse):
+    archive.organise.save_search("every", archive.search("study", matching="all", Modality="CR"))
+    browse.count()
+    browse.hear({"kind": "look", "of": "search", "name": "every"})
+    assert "all series of a study" in browse.filters.shown["failed"]
+    browse.hear({"kind": "look", "of": "rule", "name": "nothing"})
+    assert "no collection of that name" in browse.filters.shown["failed"]
+    assert browse.state.given == ""
+
+
 def test_all_that_match_are_frozen(archive, browse):
     browse.hear({"kind": "range", "keyword": "StudyDate", "low": "2026-01-02", "high": ""})
     answer = act(browse, "freeze", all=True, name="late ones")

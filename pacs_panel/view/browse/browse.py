@@ -17,6 +17,8 @@ from pacs_panel.view.browse import counts
 from pacs_panel.view.browse.actions import MOST_PICKED, Actions, HandOver
 from pacs_panel.view.browse.columns import columns, heads, series_row, study_row
 from pacs_panel.view.browse.facets import FACETS, Counted
+from pacs_panel.view.browse.named import found as found_by_name
+from pacs_panel.view.browse.named import named
 from pacs_panel.view.browse.parts import Filters, SeriesTable
 from pacs_panel.view.browse.state import LONGEST_TEXT, SIZES, BrowseState
 
@@ -86,6 +88,7 @@ class Browse(pn.viewable.Viewer):
         self.later, self.taken, self.pages = later, taken, pages
         self._lock, self._stamp = threading.Lock(), 0
         self._counted: dict[str, Counted] = {}
+        self._named: list[dict[str, str]] = []
         self._next: str | None = None
         self._held = self._typing = self._replacing = False
         self._open: tuple[str, ...] = tuple(k for k, facet in FACETS.items() if facet.open)
@@ -138,12 +141,14 @@ class Browse(pn.viewable.Viewer):
                 self.table.param.update(shown={**shown, "stamp": self._stamp}, total=found.get("total"))
             elif "total" in found:
                 self.table.total = found["total"]
+            self._named = found.get("named", self._named)
             self.filters.counting = "done" not in found and "failed" not in found
             if "failed" in found:
-                self.filters.shown = {**self.filters.shown, "failed": found["failed"]}
+                self.filters.shown = {**self.filters.shown, "failed": f"Not counted: {found['failed']}"}
             elif "counted" in found:  # with the rows alone, nothing is drawn but that counts are to come
                 self._counted = {**self._counted, **found["counted"]}
-                self.filters.shown = {"facets": counts.drawn(self._counted, self.state), "failed": ""}
+                facets = counts.drawn(self._counted, self.state)
+                self.filters.shown = {"facets": facets, "named": self._named, "failed": ""}
 
     def _asked(self) -> tuple[Any, ...]:
         now = self.state
@@ -209,7 +214,8 @@ class Browse(pn.viewable.Viewer):
         asked = self._asked()
         try:
             found = self._listed()
-            yield {"asked": asked, "total": found.count()}
+            names = {"named": named(self.archive)} if self.actions.hand_over is not None else {}
+            yield {"asked": asked, "total": found.count(), **names}
             for counted in counts.paced(counts.in_turn(found, self._open)):
                 yield {"asked": asked, "counted": counted}
                 if asked != self._asked():
@@ -241,6 +247,7 @@ class Browse(pn.viewable.Viewer):
             "address": self._address,
             "open": self._opened,
             "seek": self._seek,
+            "look": self._look,
             "unfold": self._unfold,
             "act": self._act,
         }.get(str(kind))
@@ -297,6 +304,18 @@ class Browse(pn.viewable.Viewer):
             yield {"keyword": keyword, "words": words, "values": found}
 
         self.later(steps, lambda found: self.filters.param.update(sought=dict(found)))
+
+    def _look(self, message: Mapping[str, Any]) -> None:
+        """Show a collection by rule, or a saved search, to be narrowed further."""
+        if self.actions.hand_over is None:
+            return
+        try:
+            search = found_by_name(self.archive, str(message.get("of")), str(message.get("name")))
+        except PacsPanelError as error:
+            self.filters.shown = {**self.filters.shown, "failed": str(error)}
+            return
+        self._quietly(lambda: self.state.unfold(search.level))
+        self.state.narrow(given=self.actions.hand_over(search))
 
     def _unfold(self, message: Mapping[str, Any]) -> None:
         """Show the series of a study that match."""

@@ -30,7 +30,10 @@ class Drawn(JSComponent):
 
 
 class Filters(Drawn):
-    """``facets``; says ``toggle`` (keyword, value), ``range`` (keyword, low, high), ``seek`` (keyword, words)."""
+    """``facets`` and ``named``.
+
+    Says ``toggle`` (keyword, value), ``range`` (keyword, low, high), ``seek`` (keyword, words), ``look`` (of, name).
+    """
 
     counting: bool = param.Boolean(default=True, doc="Whether there are more counts to come.")  # type: ignore[assignment]
     sought: dict[str, Any] = param.Dict(default={}, doc="Values that were looked for.")  # type: ignore[assignment]

@@ -36,13 +36,13 @@ class Filters {
   }
 
   update() {
-    const { facets, failed } = this.model.shown;
+    const { facets, named, failed } = this.model.shown;
     this.el.removeAttribute("aria-busy");
     this.counting();
-    const told = failed ? make("p", { class: "failed", role: "alert" }, `Not counted: ${failed}`) : facets?.length ? null : this.bones();
+    const told = failed ? make("p", { class: "failed", role: "alert" }, failed) : facets?.length ? null : this.bones();
     const typing = this.el.getRootNode().activeElement;
     const where = typing?.matches?.("input[type=search]") ? typing.selectionStart : null;
-    redraw(this.facets, told, facets?.map((facet) => this.facet(facet)));
+    redraw(this.facets, told, named?.length ? this.named(named) : null, facets?.map((facet) => this.facet(facet)));
     if (where !== null) this.el.getRootNode().activeElement?.setSelectionRange?.(where, where);
   }
 
@@ -52,6 +52,19 @@ class Filters {
 
   bones() {
     return make("div", { class: "bones", role: "status", "aria-label": "Counting" }, Array.from({ length: 5 }, () => make("div", { class: "bone" }, make("span"), make("span"), make("span"))));
+  }
+
+  // Collections by rule, and searches that were saved.
+  named(named) {
+    const look = ({ of, name }) => button(name, () => this.say({ kind: "look", of, name }), { class: "more look", "data-focus": `look ${of} ${name}` });
+    const line = (one) => make("li", { class: "named" }, look(one), make("span", { class: "count" }, one.of === "rule" ? "by rule" : "search"));
+    const head = make("summary", { "data-focus": "named fold" }, make("h3", {}, "Rules and saved searches"));
+    const drawn = make("details", { "data-facet": "named", open: this.folds.named ?? true }, head, make("div", { class: "body" }, make("ul", {}, named.map(line))));
+    drawn.addEventListener("toggle", () => {
+      this.folds.named = drawn.open;
+      localStorage.setItem(FOLDS, JSON.stringify(this.folds));
+    });
+    return drawn;
   }
 
   facet(facet) {
