@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from pacs_panel.cli.command import WHICH, Adder, criteria, one, opened, series, table
+from pacs_panel.errors import PacsPanelError
 from pacs_panel.settings import Settings
 
 COLUMNS = {
@@ -69,8 +71,13 @@ def _header(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _export(options: argparse.Namespace, settings: Settings) -> int:
+    failed = 0
     with opened(options, settings) as archive:
         for uid in series(archive, options.which):
-            for path in archive.export(uid, options.to, options.format):
-                print(path)
-    return 0
+            try:
+                for path in archive.export(uid, options.to, options.format):
+                    print(path)
+            except PacsPanelError as error:  # one that a form cannot hold keeps no other from being written
+                print(f"pacs-panel: {uid}: {error}", file=sys.stderr)
+                failed += 1
+    return 2 if failed else 0

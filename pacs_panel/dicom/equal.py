@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -84,7 +85,9 @@ def _following(data: bytes, found: Scan, settings: Settings) -> list[tuple[int, 
         else:
             source = io.BytesIO(data)
             source.seek(found.dataset_offset)
-        dataset = read_dataset(source, found.implicit, found.little)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom says more of damaged bytes than whoever imports can use
+            dataset = read_dataset(source, found.implicit, found.little)
         return [(tag, str(dataset[tag].value)) for tag in sorted(dataset.keys()) if tag > PIXELS_END and tag != PADDING]
     except Exception:  # pydicom fails in many ways on damaged bytes; the object is then kept as it is
         return [(-1, hashlib.sha256(data).hexdigest())]

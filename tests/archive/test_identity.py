@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
-from pydicom.uid import ImplicitVRLittleEndian, RLELossless
+from pydicom import dcmread
+from pydicom.uid import ImplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from pacs_panel.archive import Archive
 from pacs_panel.errors import Ambiguous
@@ -148,3 +150,15 @@ def test_one_patient_id_in_two_collections_is_two_patients(archive: Archive, tmp
     archive.ingest(put(tmp_path / "1", ONE), collection="one", build=False)
     archive.ingest(put(tmp_path / "2", other), collection="two", build=False)
     assert archive.status()["patients"] == 2
+
+
+def test_sizes_beyond_every_clock_stop_no_import(archive: Archive, tmp_path: Path) -> None:
+    """How long decoding may take follows from what is claimed; the clock that limits it knows no such time."""
+    for number in (1, 2):
+        claims = dcmread(BytesIO(encode(ONE, JPEGLSLossless)))
+        claims.Rows = claims.Columns = 65535
+        claims.NumberOfFrames = 2**31 - 1
+        claims.SeriesDescription = f"version {number}"
+        claims.save_as(tmp_path / f"{number}.dcm")
+    assert counts(archive.ingest(tmp_path / "1.dcm")) == (1, 0, 0, 0, 0)
+    assert counts(archive.ingest(tmp_path / "2.dcm")) == (0, 0, 0, 1, 0)

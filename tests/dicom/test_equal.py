@@ -162,3 +162,9 @@ def test_what_follows_the_pixel_data_counts() -> None:
     other.DigitalSignaturesSequence[0].DigitalSignatureUID = "1.2.4"
     deflated = [encode(dataset, DeflatedExplicitVRLittleEndian) for dataset in (signed, other)]
     assert not same_meaning(*deflated, Settings())
+
+
+def test_nothing_is_said_of_damaged_bytes_beside_the_answer(recwarn: pytest.WarningsRecorder) -> None:
+    data = encoded(RLELossless)
+    list(difference(data[:-8], data[:-8], SETTINGS))  # without the end of the last sequence of fragments
+    assert not recwarn.list

@@ -101,6 +101,7 @@ def test_a_surface_tells_its_bounds(archive):
 def test_real_world_values_and_registrations_are_tables(archive):
     maps = cells(opened(archive, "RWV"), "Real world values")
     assert [row["Label"] for row in maps] == ["HU", "TABLE"]
+    assert (maps[0]["Value"], maps[1]["Value"]) == ("stored × 1 − 1024", "")
     assert (maps[1]["Of stored"], maps[1]["Table"]) == ("1 to 3", "10, 20, 40")
     matrix = cells(opened(archive, "REG"), "Matrix")
     assert [row["shift"] for row in matrix] == ["5", "−6.5", "7", "1"]
@@ -159,6 +160,13 @@ def test_what_is_missing_is_named_by_series():
     assert by == []
 
 
+def test_what_is_missing_is_named_once_though_one_mention_tells_its_series_and_another_does_not():
+    found = [named("1.1"), named("1.2"), named("1.1", series="1"), named("1.3")]
+    told = SimpleNamespace(refers_to=found, referred_by=[])
+    to, _ = partners(SimpleNamespace(references=lambda _key: told), "own")
+    assert [link["more"] for link in to] == ["2 objects · 1.2", "1 object · series 1"]
+
+
 # -- blocks and samples ------------------------------------------------------------------------------------------------
 
 
@@ -205,7 +213,15 @@ def test_regions_and_doses_are_told_from_the_header():
         "30060020": {"vr": "SQ", "Value": [{"30060022": {"Value": [4]}, "30060026": {"Value": [HOSTILE]}}]},
         "30060080": {"vr": "SQ", "Value": [{"30060084": {"Value": [4]}, "300600A4": {"Value": ["ORGAN"]}}]},
         "30040002": {"vr": "CS", "Value": ["GY"]},
+        "3004000E": {"vr": "DS", "Value": [0.001]},
     }
     regions, dose = overlays.listed(header)
     assert regions["rows"] == [["4", HOSTILE, "organ"]]
     assert dose["rows"] == [["Unit", "Gy"]]
+
+
+@pytest.mark.parametrize("scaling", [{}, {"Value": [0]}, {"Value": ["?"]}])
+def test_a_dose_without_its_scaling_says_why_it_is_not_shown(scaling: dict[str, Any]):
+    header = {"30040002": {"vr": "CS", "Value": ["GY"]}, "3004000E": {"vr": "DS", **scaling}}
+    _, why = overlays.listed(header)
+    assert (why["title"], "Dose Grid Scaling" in why["text"]) == ("Why it is not shown", True)

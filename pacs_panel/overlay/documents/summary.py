@@ -197,7 +197,9 @@ def _maps(one: ValueMaps) -> list[Fact]:
 def _map(one: ValueMap) -> str:
     unit = unit_text(one.unit)
     if one.slope is not None:
-        rule = f"stored × {plain(one.slope)} + {plain(one.intercept or 0.0)} {unit}".strip()
+        shift = one.intercept or 0.0
+        added = f" {'-' if shift < 0 else '+'} {plain(abs(shift))}" if shift else ""
+        rule = f"stored × {plain(one.slope)}{added} {unit}".strip()
     else:
         rule = f"table of {count(len(one.table), 'value')} {unit}".strip() if one.table else unit
     span = f"for stored {plain(one.first)} to {plain(one.last)}" if one.first is not None else ""

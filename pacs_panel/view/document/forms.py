@@ -200,7 +200,7 @@ def _maps(one: Any, _: str) -> Drawn:
             m.quantity,
             m.unit,
             f"{_plain(m.first)} to {_plain(m.last)}" if m.first is not None else "",
-            f"stored × {_plain(m.slope)} + {_plain(m.intercept or 0.0)}" if m.slope is not None else "",
+            _line(m.slope, m.intercept or 0.0) if m.slope is not None else "",
             ", ".join(map(_plain, m.table[:8])) + (" …" if len(m.table) > 8 else ""),
             len(m.images),
         )
@@ -208,6 +208,11 @@ def _maps(one: Any, _: str) -> Drawn:
     ]
     columns = ("Label", "What", "Quantity", "Unit", "Of stored", "Value", "Table", "Images")
     return [("Label", one.label)], table("Real world values", columns, rows)
+
+
+def _line(slope: float, intercept: float) -> str:
+    shift = f" {'−' if intercept < 0 else '+'} {_plain(abs(intercept))}" if intercept else ""
+    return f"stored × {_plain(slope)}{shift}"
 
 
 def _annotations(one: Any, _: str) -> Drawn:

@@ -15,8 +15,9 @@ SENTENCES = {
     "segmentation": "Marks which voxels belong to what. It is shown on the images that it refers to.",
     "label map segmentation": "Marks which voxels belong to what. It is shown on the images that it refers to.",
     "RT structure set": "Outlines of regions. They are shown on the images that they refer to.",
-    "RT dose": "A grid of doses. It is shown on the images whose frame of reference it shares.",
+    "RT dose": "A grid of doses. It lies on the images whose frame of reference it shares.",
 }
+UNSCALED = "The dose does not say by what its values are to be multiplied (Dose Grid Scaling)."
 Json = Mapping[str, Any]
 
 
@@ -29,7 +30,7 @@ def shown_on(kind: str, partners: Sequence[Mapping[str, str]]) -> list[Block]:
 
 
 def listed(header: Json) -> list[Block]:
-    """Segments, structures, and what a dose is."""
+    """Segments, structures, what a dose is, and why it cannot be shown."""
     segments = [
         (_text(s, "00620004"), _text(s, "00620005"), _code(s, "0062000F"), _code(s, "00620003"),
          _text(s, "00620008").lower(), _text(s, "00620009"))
@@ -50,7 +51,15 @@ def listed(header: Json) -> list[Block]:
         *table("Segments", columns, segments),
         *table("Regions", ("No.", "Name", "Type", "Made"), regions),
         *(table("Dose", ("What", "Value"), [pair for pair in dose if pair[1]]) if "30040002" in header else []),
+        *words("Why it is not shown", UNSCALED if "30040002" in header and not _is_scaled(header) else ""),
     ]
+
+
+def _is_scaled(dose: Json) -> bool:
+    try:
+        return float(_text(dose, "3004000E")) > 0
+    except ValueError:
+        return False
 
 
 def _unit(text: str) -> str:

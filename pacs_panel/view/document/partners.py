@@ -118,8 +118,12 @@ def refers_to(archive: HasPartners, found: Iterable[Named], key: str) -> list[Li
         elif not one.target_key:
             series = told.target if told.level == "series" else told.series_uid
             missing.setdefault((told.level, told.sop_class_uid, series), set()).add(told.target)
+    told_where = set().union(*(targets for (_, _, series), targets in missing.items() if series))
+    for what, targets in missing.items():
+        if not what[2]:  # one that is named with its series elsewhere is not named twice
+            targets -= told_where
     links = [_link(archive, place, len(targets)) for place, targets in here.items()]
-    return _first(links) + _first([_missing(*what, targets) for what, targets in missing.items()])
+    return _first(links) + _first([_missing(*what, targets) for what, targets in missing.items() if targets])
 
 
 def referred_by(archive: HasPartners, found: Iterable[Named], key: str) -> list[Link]:

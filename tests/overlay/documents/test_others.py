@@ -120,6 +120,7 @@ def test_real_world_values(ct) -> None:
     assert (table.table, table.slope) == ((10, 20, 40), None)
     assert [r.sop_instance_uid for r in table.images] == [d.SOPInstanceUID for d in ct.datasets]
     assert found.to_frame().unit.tolist() == ["[hnsf'U]", "1"]
+    assert "stored × 1 - 1024 HU, for stored 0 to 4095" in dict(summary(found))["Map 1 HU"]
     assert dict(summary(found))["Map 2 TABLE"] == "A table, table of 3 values, for stored 1 to 3, 4 objects"
 
 
