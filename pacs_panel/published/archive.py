@@ -121,7 +121,7 @@ class PublishedArchive(Archive):
             raise ArchiveError(f"another archive is published at {self._remote.url} by now; open it anew")
         if described.hash == self.description.hash:
             return False
-        self._index, self._records, self._cache, self._overlays = self._open(described, self.settings)
+        self._index, self._records, self._cache, self._overlays, _ = self._open(described, self.settings)
         self.description = described
         return True
 
