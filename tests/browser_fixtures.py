@@ -96,7 +96,7 @@ def run(app: Any) -> tuple[str, Callable[[], None]]:
     """Serve an ASGI app on a free port of loopback, in a thread; its address, and what ends it."""
     import uvicorn
 
-    listening = socket.socket()
+    listening = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio lets small answers wait where it is not named
     listening.bind(("127.0.0.1", 0))
     ready = threading.Event()
 
