@@ -6,10 +6,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pacs_panel.cli.command import WHICH, Adder, criteria, one, opened, series, table
-from pacs_panel.errors import PacsPanelError
+from pacs_panel.errors import BadQuery, NotFound, PacsPanelError
 from pacs_panel.settings import Settings
+
+if TYPE_CHECKING:
+    from pacs_panel.archive import Archive
 
 COLUMNS = {
     "patient": ("PatientID", "PatientName", "NumberOfPatientRelatedStudies"),
@@ -30,6 +34,7 @@ def add_to(add: Adder) -> None:
     )
     command.add_argument("--level", choices=tuple(COLUMNS), default="series")
     command.add_argument("--text", default="", help="words that may stand anywhere")
+    command.add_argument("--named", metavar="NAME", help="a collection, also one by rule, or a saved search, instead")
     command.add_argument("--limit", type=int, default=25, help="most rows to show")
 
     command = add(_header, "header", "show the full header of an object, or of a series' first", "Modality=CT")
@@ -47,14 +52,26 @@ def add_to(add: Adder) -> None:
 
 def _search(options: argparse.Namespace, settings: Settings) -> int:
     with opened(options, settings) as archive:
-        found = archive.search(options.level, **criteria(options.criteria, options.text))
+        found = _asked(archive, options)
         rows = found.page(limit=options.limit).rows
         if options.json:
             print(json.dumps([dict(row) for row in rows], indent=1, ensure_ascii=False))
         else:
-            table(rows, COLUMNS[options.level])
-            print(f"{len(rows)} of {found.count()} {options.level} rows")
+            table(rows, COLUMNS[found.level])
+            print(f"{len(rows)} of {found.count()} {found.level} rows")
     return 0
+
+
+def _asked(archive: Archive, options: argparse.Namespace) -> Any:
+    """The search that the options ask for, or name."""
+    if options.named is None:
+        return archive.search(options.level, **criteria(options.criteria, options.text))
+    if options.criteria or options.text:
+        raise BadQuery("--named stands alone: it has criteria of its own")
+    try:
+        return archive.organise.saved(options.named)
+    except NotFound:
+        return archive.organise.collection(options.named)
 
 
 def _header(options: argparse.Namespace, settings: Settings) -> int:

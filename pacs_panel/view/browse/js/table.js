@@ -81,9 +81,9 @@ class Table {
   }
 
   drawTop() {
-    const { chips = [], level } = this.model.shown;
+    const { chips = [], level, error } = this.model.shown;
     const { total } = this.model;
-    const found = typeof total === "number" ? (level === "study" ? many(total, "study", "studies") : many(total, "series", "series")) : "Counting…";
+    const found = typeof total === "number" ? (level === "study" ? many(total, "study", "studies") : many(total, "series", "series")) : error ? "Not counted" : "Counting…";
     const drops = chips.map(({ name, value, words }) => {
       const drop = button("", () => this.say({ kind: "drop", name, value }), { class: "chip", title: "No longer narrow by this", "data-focus": `chip ${name}|${value}` });
       drop.append(make("span", { class: "words" }, words), make("span", { class: "cross", "aria-hidden": "true" }, "×"), make("span", { class: "hidden" }, ", remove"));
