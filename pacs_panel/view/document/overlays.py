@@ -12,12 +12,12 @@ from pacs_panel.view.document.blocks import Block, links, table, words
 
 KINDS = ("segmentation", "label map segmentation", "surface segmentation", "RT structure set", "RT dose")
 _LABELS = (
-    "Marks which voxels belong to what. It lies on the images that it refers to, whose page says if it cannot be drawn."
+    "Marks which voxels belong to what. It lies on the images that it names; their page says if it cannot be drawn."
 )
 SENTENCES = {
     "segmentation": _LABELS,
     "label map segmentation": _LABELS,
-    "RT structure set": "Outlines of regions, on the images that they refer to, whose page says if they cannot be drawn.",
+    "RT structure set": "Outlines of regions, on the images that they name; their page says if they cannot be drawn.",
     "RT dose": "A grid of doses. It lies on the images whose frame of reference it shares.",
 }
 UNSCALED = "The dose does not say by what its values are to be multiplied (Dose Grid Scaling)."
