@@ -223,7 +223,7 @@ def test_a_segmentation_leads_to_its_images_and_they_lead_back(page, address):
     page.locator("tr[data-key] a.opens").click()
     page.wait_for_selector(".document td >> text=Sphere 1")
     page.wait_for_selector(".details >> text=SegmentSequence")
-    page.locator(".document section", has_text="Shown on").locator("a").click()
+    page.locator(".document section", has_text="Lies on").locator("a").click()
     painted(page, "axial", 6)
     page.wait_for_selector(".details a >> text=SEG")
 

@@ -333,7 +333,7 @@ def test_what_was_corrected_is_told_with_what_was_received():
 def test_what_has_no_volume_says_what_it_is(demo_archive):
     page = SeriesPage(demo_archive, demo_archive.search(Modality="RTSTRUCT").page().rows[0]["key"])
     assert page.main[0].shown["kind"] == "RT structure set"
-    assert page.main[0].shown["blocks"][0]["title"] == "Shown on"
+    assert page.main[0].shown["blocks"][0]["title"] == "Lies on"
 
 
 def test_a_series_that_is_not_built_yet_shows_the_received_images(tmp_path):

@@ -109,7 +109,7 @@ def test_real_world_values_and_registrations_are_tables(archive):
 
 def test_a_segmentation_leads_to_its_images_and_lists_its_segments(archive):
     page = opened(archive, "SEG")
-    assert [block["title"] for block in blocks(page, "links")] == ["Shown on"]  # what is here is not named twice
+    assert [block["title"] for block in blocks(page, "links")] == ["Lies on"]  # what is here is not named twice
     page.read_header()
     assert [row["Segment"] for row in cells(page, "Segments")] == ["Sphere 1"]
 

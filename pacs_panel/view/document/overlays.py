@@ -11,10 +11,13 @@ from typing import Any
 from pacs_panel.view.document.blocks import Block, links, table, words
 
 KINDS = ("segmentation", "label map segmentation", "surface segmentation", "RT structure set", "RT dose")
+_LABELS = (
+    "Marks which voxels belong to what. It lies on the images that it names; their page says if it cannot be drawn."
+)
 SENTENCES = {
-    "segmentation": "Marks which voxels belong to what. It is shown on the images that it refers to.",
-    "label map segmentation": "Marks which voxels belong to what. It is shown on the images that it refers to.",
-    "RT structure set": "Outlines of regions. They are shown on the images that they refer to.",
+    "segmentation": _LABELS,
+    "label map segmentation": _LABELS,
+    "RT structure set": "Outlines of regions, on the images that they name; their page says if they cannot be drawn.",
     "RT dose": "A grid of doses. It lies on the images whose frame of reference it shares.",
 }
 UNSCALED = "The dose does not say by what its values are to be multiplied (Dose Grid Scaling)."
@@ -24,7 +27,7 @@ Json = Mapping[str, Any]
 def shown_on(kind: str, partners: Sequence[Mapping[str, str]]) -> list[Block]:
     """The images that an object of this kind refers to and that are here, and what it is."""
     return [
-        *links("Shown on", [dict(one) for one in partners if one.get("verdict")]),
+        *links("Lies on", [dict(one) for one in partners if one.get("verdict")]),
         *words("What this is", SENTENCES.get(kind, "")),
     ]
 
