@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pacs_panel.attributes import LEVELS, Attribute, Level, at_level
 from pacs_panel.index.columns_count import Codes, Meanings, Numbered, Numbers
 from pacs_panel.index.columns_words import Words
-from pacs_panel.index.criteria import Equal, Missing, Test
+from pacs_panel.index.criteria import Between, Equal, Missing, Test
 from pacs_panel.index.matching import holds
 from pacs_panel.index.values import MULTIPLE, Value
 
@@ -104,8 +104,7 @@ class Column:
     def _meeting(self, tests: tuple[Test, ...]) -> Mask:
         meanings = self.meanings
         if self.attribute.number and self.attribute.keyword in MULTIPLE:  # they share labels with their lowest
-            held = (any(holds(self.attribute, test, value) for test in tests) for value in meanings.values)
-            return np.fromiter(held, np.bool_, len(meanings.values))
+            return meanings.with_any(_within(meanings.numbers(), tests))
         met = np.zeros(len(meanings.labels), np.bool_)
         for test in tests:
             if isinstance(test, Missing):
@@ -128,6 +127,20 @@ class Column:
     def having(self, word: str, beginning: bool) -> Mask:
         """For each number of a value, whether it has a word, or one that begins so."""
         return self.words.having(self.values, word, beginning)
+
+
+def _within(numbers: NDArray[np.float64], tests: tuple[Test, ...]) -> Mask:
+    """Which numbers, of which NaN is the missing one, any of ``tests`` holds for."""
+    met = np.zeros(len(numbers), np.bool_)
+    for test in tests:
+        if isinstance(test, Missing):
+            met |= np.isnan(numbers)
+        elif isinstance(test, Equal):
+            met |= numbers == float(test.value)
+        elif isinstance(test, Between):
+            low = -np.inf if test.low is None else float(test.low)
+            met |= (numbers >= low) & (numbers <= (np.inf if test.high is None else float(test.high)))
+    return met
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------

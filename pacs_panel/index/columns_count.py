@@ -73,6 +73,14 @@ class Meanings:
             self._ends = np.concatenate([self._ends, ends])
             self._part_of = np.concatenate([self._part_of, np.array([n for each in split for n in each], np.int64)])
 
+    def numbers(self) -> NDArray[np.float64]:
+        """The parts of values that hold several numbers; NaN is the missing one."""
+        return np.array([np.nan if one is None else one for one in self._parts], np.float64)
+
+    def with_any(self, met: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """For each number of a value, whether any of its parts is among those that are ``met``."""
+        return np.logical_or.reduceat(met[self._part_of], self._ends[:-1]) if len(self.values) else met[:0]
+
     def order(self, down: bool) -> Numbers:
         """For each number its place among the labels in order; what is missing comes last either way."""
         ranks = self._ranked("labels", self.labels)[self.label_of]
