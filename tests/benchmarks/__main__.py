@@ -21,6 +21,7 @@ NAMES = {
     "viewer": "viewing",
     "scale": "scaling",
     "catalog": "cataloguing",
+    "receive": "receiving",
 }
 
 
