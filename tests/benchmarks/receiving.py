@@ -127,7 +127,17 @@ def _until(done: Callable[[], bool]) -> None:
 
 @contextmanager
 def _ours(folder: Path) -> Iterator[Receiver]:
-    command = [sys.executable, "-c", COMMAND, "receive", "--archive", folder, "--port", "0", "--anyone"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-c",
+        COMMAND,
+        "receive",
+        "--archive",
+        folder,
+        "--port",
+        "0",
+        "--anyone",
+    ]
     with ExitStack() as stack:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         stack.callback(_interrupt, process)
@@ -156,7 +166,7 @@ def _orthanc(folder: Path) -> Iterator[Receiver]:
 def _storescp(folder: Path) -> Iterator[Receiver]:
     (port,) = free_ports(1)
     folder.mkdir()
-    command = ["/usr/bin/storescp", "--fork", "-od", folder, str(port)]
+    command: list[str | Path] = ["/usr/bin/storescp", "--fork", "-od", folder, str(port)]
     process = subprocess.Popen(command, env={"TCP_NODELAY": "1"}, stderr=subprocess.DEVNULL)
     try:
         _until(lambda: _listens(port))
