@@ -22,6 +22,7 @@ NAMES = {
     "scale": "scaling",
     "catalog": "cataloguing",
     "dicomweb": "dicomweb",
+    "receive": "receiving",
 }
 
 

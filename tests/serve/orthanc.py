@@ -58,7 +58,7 @@ def running(folder: Path, **configuration: Any) -> Iterator[Orthanc]:
     program = find_peer("Orthanc")
     assert program, "mark the test with @pytest.mark.peer('Orthanc')"
     folder.mkdir(parents=True, exist_ok=True)
-    http, dicom = _free_ports(2)
+    http, dicom = free_ports(2)
     path = folder / "orthanc.json"
     path.write_text(json.dumps(_configuration(folder, http, dicom) | configuration), "utf-8")
     with ExitStack() as stack:
@@ -102,7 +102,7 @@ def _configuration(folder: Path, http: int, dicom: int) -> dict[str, Any]:
     }
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that are free now. It cannot be handed sockets, so another program might take one meanwhile."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]

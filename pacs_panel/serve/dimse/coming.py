@@ -5,6 +5,7 @@ The library writes a data set that is stored to a temporary file, and removes it
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty
@@ -18,17 +19,26 @@ MOST_IN_MEMORY = 4 * MIB  # bytes of one message that are no data set to be stor
 def bound(association: Any) -> None:
     """Read no more into memory than `MOST_IN_MEMORY`, whatever lengths the other side tells; else the line is cut."""
     line = association.dul.socket
-    receive = line.recv
 
     def recv(count: int) -> bytearray:
         message = association.dimse.message
         held = 0 if message is None else message.encoded_command_set.tell() + message.data_set.tell()
         if held + count > MOST_IN_MEMORY:
             raise OSError("a message is too long")
-        found: bytearray = receive(count)
-        return found
+        return _received(line.socket, count)
 
     line.recv = recv
+
+
+def _received(line: socket.socket, count: int) -> bytearray:
+    """So many bytes, or fewer where the line ends; the library takes 4 kB at a time, and a lock each time."""
+    found = bytearray(count)
+    with memoryview(found) as view:
+        got = 0
+        while got < count and (more := line.recv_into(view[got:])):
+            got += more
+    del found[got:]
+    return found
 
 
 def discard(association: Any) -> None:

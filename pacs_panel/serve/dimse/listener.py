@@ -43,6 +43,7 @@ QUERIES = (
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
 )
+PDU = 128 << 10  # bytes at once, as many as dcmtk sends; each one costs some work of its own
 LINES = 4  # for each association that may be open, before lines are cut without an answer
 ENOUGH = 10.0  # seconds for an association to end that was told to
 
@@ -135,7 +136,7 @@ class Listener:
         for supported in (Verification, StorageCommitmentPushModel, *QUERIES):
             entity.add_supported_context(supported)
         entity.require_called_aet = True
-        entity.maximum_associations = how.associations
+        entity.maximum_associations, entity.maximum_pdu_size = how.associations, PDU
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = how.timeout
         try:
             self._server = entity.start_server((how.host, how.port), block=False, evt_handlers=self._handlers())

@@ -140,6 +140,7 @@ class _Association:
         except RuntimeError:  # the association ended meanwhile
             return None
         if "Status" not in status:
+            self._open.abort()  # a line that broke counts as open until its thread looks, and can keep us waiting
             return None
         taken = status.Status == 0 or status.Status & 0xF000 == 0xB000
         return "" if taken else f"{self._peer.name} answered 0x{status.Status:04X}"

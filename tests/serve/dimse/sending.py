@@ -70,4 +70,7 @@ def _store(open_one: Any, content: bytes, path: Path) -> int | None:
         return None
     finally:
         _config.STORE_SEND_CHUNKED_DATASET = before
-    return int(status.Status) if "Status" in status else None
+    if "Status" in status:
+        return int(status.Status)
+    open_one.abort()  # it counts as open until its thread looks; whoever used it meanwhile would wait for its timeout
+    return None
