@@ -30,17 +30,23 @@ OTHER = Subject("Other^Önë", "P2")
 
 
 @pytest.fixture(scope="module")
-def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
-    """A peer: a listener over an archive with a CT and an MR of one study, and a CT of another patient."""
+def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    """What the peer has: a CT and an MR of one study, and a CT of another patient."""
     base = tmp_path_factory.mktemp("source")
     one = Study(OTHER, "20240303", "101010", "Follow-up", accession="ACC-7")
     write(ct_phantom(study=one, slices=4, rows=16, columns=16), base / "in" / "ct")
     write(mr_oblique(study=one, slices=3, rows=16, columns=16), base / "in" / "mr")
     write(ct_phantom(study=Study(date="20230101"), slices=2, rows=16, columns=16), base / "in" / "first")
-    with open_archive(base / "archive", settings=SETTINGS) as source:
-        source.ingest(base / "in", build=False)
-        with listening(source, Callers((US,)), Listening(port=0, ae_title="NORTH")) as (host, port):
-            yield Peer("north", "NORTH", host, port, collection="from north")
+    with open_archive(base / "archive", settings=SETTINGS) as opened:
+        opened.ingest(base / "in", build=False)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def there(source: Archive) -> Iterator[Peer]:
+    """A listener over it."""
+    with listening(source, Callers((US,)), Listening(port=0, ae_title="NORTH")) as (host, port):
+        yield Peer("north", "NORTH", host, port, collection="from north")
 
 
 @pytest.fixture
@@ -124,6 +130,18 @@ def test_only_series_of_a_modality_of_several_studies(pulls, archive):
     assert {row["Modality"] for row in archive.search().rows()} == {"CT"}
 
 
+def test_over_dicomweb(source, archive):
+    address, stop = run(make_app(source, settle=False))
+    made = Pulls([Peer("web", url=f"{address}/dicomweb")])
+    try:
+        found, _ = made.find(archive, "web", {"PatientName": "Other*", "Modality": "MR"})
+        assert [each["AccessionNumber"] for each in found] == ["ACC-7"]
+        made.begin(archive, "web", found)
+        assert ended(made, archive)["accepted"] == 7
+    finally:
+        stop()
+
+
 def test_what_breaks_is_told_in_words_and_logs_no_name(pulls, archive, monkeypatch, caplog):
     found, _ = pulls.find(archive, "north", {"PatientID": "P2"})
 
@@ -181,41 +199,44 @@ def test_there_is_no_page_without_a_peer_that_can_be_asked(archive, tmp_path):
                 assert client.get("/pull").status_code == status
 
 
+@pytest.fixture
+def address(archive: Archive) -> Iterator[str]:
+    at, stop = run(make_app(archive, settle=False))
+    yield at
+    stop()
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("theme", LIGHT_AND_DARK)
-def test_the_page_finds_pulls_and_may_be_closed(archive, page, tmp_path, theme, caplog):
-    address, stop = run(make_app(archive, settle=False))
+def test_the_page_finds_pulls_and_may_be_closed(address, page, tmp_path, theme, caplog):
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    try:
-        in_theme(page, address, theme)
-        page.goto(f"{address}/pull")
-        page.wait_for_selector('nav a[aria-current="page"] >> text=Pull')
-        page.get_by_role("button", name="Find").click()
-        page.get_by_role("alert").get_by_text("Fill in at least one field").wait_for()
-        accessible(page)
-        page.get_by_label("Patient’s name").fill("Other*")
-        page.get_by_label("Study date from").fill("2024-01-01")
-        page.get_by_label("Patient’s name").press("Enter")
-        row = page.locator("tr[data-study]", has_text="Follow-up")
-        row.wait_for()
-        page.get_by_label("Select Follow-up").check()
-        accessible(page)
-        page.get_by_role("button", name="Pull 1 study").click()
-        page.goto(f"{address}/cohorts")  # it goes on
-        page.goto(f"{address}/pull")
-        page.locator("[data-pull][data-state=done]", has_text="7 accepted").wait_for()
-        page.get_by_label("Modality").fill("ct")
-        page.get_by_role("button", name="Find").click()
-        row.locator(".here >> text=all").wait_for()
-        accessible(page)
-        for width in (600, 1400):
-            page.set_viewport_size({"width": width, "height": 900})
-            page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
-            page.screenshot(path=str(tmp_path / f"{theme}-{width}.png"))
-        page.get_by_text("Show in Browse").click()
-        page.get_by_text("2 series").first.wait_for()
-    finally:
-        stop()
+    in_theme(page, address, theme)
+    page.goto(f"{address}/pull")
+    page.wait_for_selector('nav a[aria-current="page"] >> text=Pull')
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("alert").get_by_text("Fill in at least one field").wait_for()
+    accessible(page)
+    page.get_by_label("Patient’s name").fill("Other*")
+    page.get_by_label("Study date from").fill("2024-01-01")
+    page.get_by_label("Patient’s name").press("Enter")
+    row = page.locator("tr[data-study]", has_text="Follow-up")
+    row.wait_for()
+    page.get_by_label("Select Follow-up").check()
+    accessible(page)
+    page.get_by_role("button", name="Pull 1 study").click()
+    page.goto(f"{address}/cohorts")  # it goes on
+    page.goto(f"{address}/pull")
+    page.locator("[data-pull][data-state=done]", has_text="7 accepted").wait_for()
+    page.get_by_label("Modality").fill("ct")
+    page.get_by_role("button", name="Find").click()
+    row.locator(".here >> text=all").wait_for()
+    accessible(page)
+    for width in (600, 1400):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
+        page.screenshot(path=str(tmp_path / f"{theme}-{width}.png"))
+    page.get_by_text("Show in Browse").click()
+    page.get_by_text("2 series").first.wait_for()
     assert not any("Other" in url for url in asked)
     assert "Other" not in caplog.text

@@ -121,7 +121,8 @@ class PullPage(pn.viewable.Viewer):
     def _keep(self, peer: str, found: Sequence[Facts], modality: str) -> dict[str, Any]:
         with self._lock:
             self._number, self._peer, self._modality = self._number + 1, peer, modality
-            self._found = {each["StudyInstanceUID"]: each for each in found}
+            latest = sorted(found, key=lambda each: each["StudyDate"], reverse=True)
+            self._found = {each["StudyInstanceUID"]: each for each in latest}
             return self.read() or {}
 
     def read(self) -> dict[str, Any] | None:

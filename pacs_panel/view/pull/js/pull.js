@@ -6,7 +6,7 @@ const FIELDS = [
   ["PatientName", "Patient’s name", { placeholder: "Doe*" }],
   ["PatientID", "Patient ID"],
   ["from", "Study date from", { type: "date" }],
-  ["to", "until", { type: "date" }],
+  ["to", "Study date until", { type: "date" }],
   ["Modality", "Modality", { placeholder: "CT" }],
   ["AccessionNumber", "Accession number"],
 ];
@@ -78,11 +78,11 @@ class Pull {
   table({ peer, studies, more, modality }) {
     const open = studies.filter(({ all }) => !all);
     const every = open.length > 0 && open.every(({ uid }) => this.picked.has(uid));
-    const title = make("h2", { role: "status" }, more ? `The first ${many(studies.length, "study", "studies")} of ${peer}; ask for less to see the others` : `${many(studies.length, "study", "studies")} at ${peer}`);
+    const title = make("h2", {}, more ? `The first ${many(studies.length, "study", "studies")} of ${peer}; ask for less to see the others` : `${many(studies.length, "study", "studies")} at ${peer}`);
     const box = this.tick("every", every, "Select all that is not here", () => open.forEach(({ uid }) => (every ? this.picked.delete(uid) : this.picked.add(uid))), !open.length);
-    const head = make("tr", {}, make("td", {}, box), HEADS.map((words) => make("th", { scope: "col", class: style(words) }, words)));
+    const head = make("tr", {}, make("td", { class: "pick" }, box), HEADS.map((words) => make("th", { scope: "col", class: style(words) }, words)));
     const table = make("table", {}, make("thead", {}, head), make("tbody", {}, studies.map((study) => this.study(study))));
-    return [title, make("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Studies", "data-focus": "studies" }, table), this.foot(modality)];
+    return [make("div", { role: "status" }, title), make("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Studies", "data-focus": "studies" }, table), this.foot(modality)];
   }
 
   study({ uid, name, id, date, modalities, description, accession, objects, here, all }) {
@@ -91,7 +91,7 @@ class Pull {
     const some = objects === null ? here.toLocaleString("en") : `${here.toLocaleString("en")} of ${objects.toLocaleString("en")}`;
     const state = all ? make("span", { class: "good" }, "all") : here ? make("span", { class: "warn" }, some) : make("span", { class: "sub" }, "–");
     const cells = [[make("div", {}, name || "No name"), make("div", { class: "sub" }, id || "no ID")], date || "–", modalities || "–", description || "–", accession || "–", objects === null ? "–" : objects.toLocaleString("en"), state];
-    return make("tr", { "data-study": uid }, make("td", {}, box), cells.map((content, n) => make("td", { class: style(HEADS[n]) }, content)));
+    return make("tr", { "data-study": uid }, make("td", { class: "pick" }, box), cells.map((content, n) => make("td", { class: style(HEADS[n]) }, content)));
   }
 
   tick(focus, checked, label, act, disabled = false) {
