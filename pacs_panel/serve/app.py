@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -27,6 +28,7 @@ from pacs_panel.serve.live import Live
 from pacs_panel.serve.loopback import Guard, check_host
 from pacs_panel.serve.manifests import manifest_routes
 from pacs_panel.serve.metrics import Counted, Requests, watching_routes
+from pacs_panel.serve.pulls import Pulls
 from pacs_panel.serve.selections import Selections
 from pacs_panel.serve.settling import building
 from pacs_panel.serve.upload_routes import upload_routes
@@ -39,6 +41,7 @@ from pacs_panel.view.cohorts.page import cohorts_page
 from pacs_panel.view.compare.page import compare_page
 from pacs_panel.view.page import navigated
 from pacs_panel.view.patient.page import patient_page
+from pacs_panel.view.pull.page import Ways, pull_page
 
 
 def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
@@ -63,8 +66,9 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     selections = Selections()
     changing = not archive.read_only
     uploads = Uploads(archive.root, build=not settle, hand_over=selections.put) if changing else None
+    pulls = Pulls(archive.settings.peers if changing else (), hand_over=selections.put)
     intake = Intake(lambda: archive.receiving(kind="stow"))
-    beside = _beside(archive, live, uploads, intake, settle and changing)
+    beside = _beside(archive, live, uploads, pulls, intake, settle and changing)
     app = FastAPI(title="pacs_panel", version=__version__, docs_url=None, redoc_url=None, lifespan=beside)
     app.state.live = live
     app.state.selections = selections
@@ -84,7 +88,7 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     def root(request: Request) -> RedirectResponse:
         return RedirectResponse(f"{request.scope.get('root_path', '')}/browse")
 
-    pages = _pages(local, live, selections)
+    pages = _pages(local, live, selections, pulls)
     titles = {name: f"{name.capitalize()} – pacs_panel" for name in pages}
     with_ways: dict[str, Any] = {name: _with_ways(make, name, tuple(pages)) for name, make in pages.items()}
     add_applications(with_ways, app=app, title=titles, liveness=True)
@@ -94,7 +98,7 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     return app
 
 
-def _pages(archive: Archive, live: Live, selections: Selections) -> dict[str, Callable[[], Any]]:
+def _pages(archive: Archive, live: Live, selections: Selections, pulls: Pulls) -> dict[str, Callable[[], Any]]:
     """What makes a session's page, by its name in the address."""
     tell, put, get = live.subscribe, selections.put, selections.get
     pages: dict[str, Callable[[], Any]] = {
@@ -107,9 +111,23 @@ def _pages(archive: Archive, live: Live, selections: Selections) -> dict[str, Ca
         "patient": lambda: patient_page(archive, tell),
         "cohorts": lambda: cohorts_page(archive, tell, put),
     }
+    if pulls.peers:
+        pages["pull"] = lambda: pull_page(_ways(archive, pulls), tell)
     if not archive.read_only:
         pages["activity"] = lambda: activity_page(archive, tell)
     return pages
+
+
+def _ways(archive: Archive, pulls: Pulls) -> Ways:
+    """To the peers, as whoever opened a page may ask them."""
+    return Ways(
+        tuple(peer.name for peer in pulls.peers),
+        find=partial(pulls.find, archive),
+        here=partial(pulls.here, archive),
+        begin=partial(pulls.begin, archive),
+        told=partial(pulls.told, archive),
+        stop=partial(pulls.stop, archive),
+    )
 
 
 def _with_ways(make: Callable[[], Any], name: str, pages: tuple[str, ...]) -> Callable[[], Any]:
@@ -178,9 +196,9 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _beside(
-    archive: Archive, live: Live, uploads: Uploads | None, intake: Intake, settle: bool
+    archive: Archive, live: Live, uploads: Uploads | None, pulls: Pulls, intake: Intake, settle: bool
 ) -> Callable[[FastAPI], Any]:
-    """What runs as long as the application does: the poller, the builder, and imports of what is uploaded."""
+    """What runs as long as the application does: the poller, the builder, and what comes by uploads and pulls."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -189,6 +207,7 @@ def _beside(
             if settle:
                 stack.enter_context(building(archive, live))
             stack.callback(intake.close)
+            stack.callback(pulls.close)
             if uploads is not None:
                 uploads.sweep()
                 stack.callback(uploads.close)

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -152,10 +153,7 @@ class Taking:
 def announced(source: Source, asked: Facts, level: Level) -> Iterator[Announced]:
     """Series at a peer, with the objects in them that are meant; see `pull`."""
     keys = _by_level(asked)
-    at_study = dict(keys["study"])
-    if modality := keys["series"].get("Modality"):
-        at_study.setdefault("ModalitiesInStudy", modality)
-    for study in source.find("study", at_study, OF_STUDY):
+    for study in source.find("study", _at_study(keys), OF_STUDY):
         of = {"StudyInstanceUID": study["StudyInstanceUID"]}
         matching = list(source.find("series", of | keys["series"], OF_SERIES))
         matching = [each for each in matching if _exact(each, keys["series"])]
@@ -164,6 +162,22 @@ def announced(source: Source, asked: Facts, level: Level) -> Iterator[Announced]
             rows = source.find("series", of, OF_SERIES)
             found = [each for row in rows if (each := _objects(source, study, row, of, {}, level))]
         yield from found
+
+
+def studies(source: Source, asked: Facts) -> Iterator[Facts]:
+    """Studies at a peer, as it tells of them; those without the modality that is asked for are left out."""
+    keys = _by_level(asked)
+    modality = _at_study(keys).get("ModalitiesInStudy", "")
+    for study in source.find("study", _at_study(keys), OF_STUDY):
+        told = study["ModalitiesInStudy"].split("\\")
+        if not any(told) or any(_exact({"Modality": each}, {"Modality": modality}) for each in told):
+            yield study
+
+
+def _at_study(keys: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """What is asked for at the level of studies: a series' modality, too."""
+    modality = keys["series"].get("Modality")
+    return ({"ModalitiesInStudy": modality} if modality else {}) | dict(keys["study"])
 
 
 def _objects(source: Source, study: Facts, row: Facts, of: Facts, keys: Facts, level: Level) -> Announced | None:
@@ -209,7 +223,7 @@ def pull(
     archive: Archive,
     source: Source,
     peer: Peer,
-    asked: Facts,
+    asked: Facts | Sequence[Facts],
     *,
     level: Level = "series",
     collection: str = "",
@@ -225,8 +239,8 @@ def pull(
     source : Source
         The peer as it is asked, such as of `pacs_panel.serve.peers.calling`; it stays open.
     peer : Peer
-    asked : mapping of str to str
-        Keywords and what must match, with DICOM matching (PS3.4 §C.2.2.2).
+    asked : mapping of str to str, or several
+        Keywords and what must match, with DICOM matching (PS3.4 §C.2.2.2); several are asked for one after another.
     level : str
         What is pulled whole: each ``study``, ``series`` or ``instance`` that matches.
     collection : str, optional
@@ -255,7 +269,8 @@ def pull(
     with spooling(archive), archive.receiving(collection=collection or peer.collection, kind="pull") as door:
         taking = Taking(door, peer.name, archive.settings, told)
         try:
-            for series in announced(source, asked, level):
+            several = [asked] if isinstance(asked, Mapping) else asked
+            for series in chain.from_iterable(announced(source, each, level) for each in several):
                 if stop():
                     done.stopped = STOPPED
                     break

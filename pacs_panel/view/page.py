@@ -40,6 +40,7 @@ PAGES = {
     "browse": "Browse",
     "charts": "Charts",
     "cohorts": "Cohorts",
+    "pull": "Pull",
     "activity": "Activity",
 }  # that lead to one another, in this order
 

@@ -1,0 +1,1 @@
+"""The Pull page: what peers have, and what of it comes here."""
