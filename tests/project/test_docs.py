@@ -14,7 +14,7 @@ import pytest
 from tests.project.markdown import Block, anchors, blocks, links
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "CONFORMANCE.md")
 PROGRAM = "pacs-panel"
 
 # These serve until they are stopped, or need somebody who listens, so of their examples only the arguments are checked.
