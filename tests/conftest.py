@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,6 +36,7 @@ HEAVY = {
     *(f"volume/test_{name}.py" for name in ("beside", "build", "export", "frames", "nrrd", "pet")),
     *(f"volume/test_{name}.py" for name in ("read", "real_world", "received", "shards", "slide")),
 }
+UNPACKED = {"ohif": Path(sys.prefix, "ohif")}  # peers that are folders of files, which `.ci/peers` unpacks
 MEMORY, ENOUGH = Path("/dev/shm"), 4 << 30  # a folder in memory, and the bytes that must be free there
 
 pytest_plugins = ["pytester", *(["tests.browser_fixtures"] if (HERE / "browser_fixtures.py").exists() else [])]
@@ -104,11 +106,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         names.append("chromium")
     for name in names:
         if find_peer(name) is None:
-            absent(item.config, "--require-peers", f"{name} is not installed (`make test` as root installs it by apt)")
+            how = "`make test` unpacks it by npm" if name in UNPACKED else "`make test` as root installs it by apt"
+            absent(item.config, "--require-peers", f"{name} is not installed ({how})")
 
 
 def find_peer(name: str) -> Path | None:
-    """The program, first as the system has it: pynetdicom puts namesakes of dcmtk's programs on PATH."""
+    """The program, first as the system has it: pynetdicom puts namesakes of dcmtk's programs on PATH; or its folder."""
+    if name in UNPACKED:
+        return UNPACKED[name] if UNPACKED[name].is_dir() else None
     system = Path("/usr/bin", name)
     found = str(system) if os.access(system, os.X_OK) else shutil.which(name)
     return Path(found) if found else None
