@@ -28,6 +28,7 @@ from pacs_panel.peer import Operation, Peer
 from pacs_panel.serve.dimse.coming import bound, discard
 from pacs_panel.serve.dimse.committing import Committing
 from pacs_panel.serve.dimse.finding import find
+from pacs_panel.serve.dimse.line import hurry
 from pacs_panel.serve.dimse.peers import Callers, allow
 from pacs_panel.serve.dimse.retrieving import get, move, refuse
 from pacs_panel.serve.dimse.status import PROCESSING_FAILURE, SUCCESS, status
@@ -198,12 +199,12 @@ class Listener:
         ]
 
     def _opened(self, event: Any) -> None:
-        """Small packets wait for nothing: an answer that waits for an acknowledgement costs each object 40 ms."""
-        line = event.assoc.dul.socket.socket
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        hurry(event)
         bound(event.assoc)
         if (server := self._server) is not None and len(server.active_associations) > LINES * self.how.associations:
-            line.shutdown(socket.SHUT_RDWR)  # each line takes threads, also where nothing is ever said on it
+            event.assoc.dul.socket.socket.shutdown(
+                socket.SHUT_RDWR
+            )  # each line takes threads, also where nothing is ever said on it
 
     def _accepted(self, event: Any) -> None:
         requestor = event.assoc.requestor

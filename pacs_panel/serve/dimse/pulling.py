@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -26,6 +25,7 @@ from pacs_panel.dicom.question import answered, question
 from pacs_panel.errors import ArchiveError, PacsPanelError, Unreachable
 from pacs_panel.peer import Peer
 from pacs_panel.serve.dimse.coming import bound, discard
+from pacs_panel.serve.dimse.line import hurry
 from pacs_panel.serve.dimse.listener import Listening, listening
 from pacs_panel.serve.dimse.peers import Callers
 from pacs_panel.serve.dimse.status import SUCCESS, status
@@ -226,7 +226,7 @@ def _moving(association: Any, title: str, identifier: Any, model: Any) -> Any:
 
 
 def _opened(event: Any) -> None:
-    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    hurry(event)
     bound(event.assoc)
 
 

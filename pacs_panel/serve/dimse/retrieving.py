@@ -20,6 +20,7 @@ from pacs_panel.errors import BadQuery, Busy, PacsPanelError
 from pacs_panel.model import Kept
 from pacs_panel.peer import Peer
 from pacs_panel.pixels.transcode import transcode
+from pacs_panel.serve.dimse.line import HURRY
 from pacs_panel.serve.dimse.sending import MOST_CONTEXTS, context_of, write_file
 from pacs_panel.serve.dimse.status import CANCELLED, CANNOT_UNDERSTAND, NO_SUCH_LEVEL, PENDING, status
 
@@ -63,7 +64,7 @@ def move(archive: Archive, event: Any, peers: Sequence[Peer]) -> Iterator[Any]:
         yield None, None
         return
     carrier = _Carrier(archive)
-    handlers = [(evt.EVT_ESTABLISHED, lambda established: carrier.go_by(established.assoc))]
+    handlers = [HURRY, (evt.EVT_ESTABLISHED, lambda established: carrier.go_by(established.assoc))]
     yield peer.host, peer.port, {"contexts": contexts, "evt_handlers": handlers}
     yield number
     yield from _sent(archive, keys, event, carrier)

@@ -16,6 +16,7 @@ from pacs_panel.archive import Archive
 from pacs_panel.errors import PacsPanelError, Unreachable
 from pacs_panel.model import Kept
 from pacs_panel.peer import Peer
+from pacs_panel.serve.dimse.line import HURRY
 from pacs_panel.serve.web_sending import Sent, store
 
 MOST_CONTEXTS = 120  # of one association; PS3.8 §9.3.2 has room for 128
@@ -110,7 +111,7 @@ class _Association:
         self._peer, entity = peer, AE(title)
         for abstract, syntax in dict.fromkeys(map(context_of, objects)):
             entity.add_requested_context(abstract, syntax)
-        self._open = entity.associate(peer.host, peer.port, ae_title=peer.ae_title)
+        self._open = entity.associate(peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=[HURRY])
         if not self._open.is_established:
             refused = "refuses the association" if self._open.is_rejected else "does not answer"
             raise Unreachable(f"{peer.name} {refused}; see that host, port and both titles are right")

@@ -12,6 +12,7 @@ import pydicom
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, _config
 
+from pacs_panel.serve.dimse.line import HURRY
 from pacs_panel.testing import PhantomSeries, encode
 
 TITLE = "SENDER"
@@ -23,7 +24,7 @@ def association(address: tuple[str, int], contexts: Iterable[tuple[str, str]], *
     entity = AE(titles.get("calling", TITLE))
     for abstract, syntax in dict.fromkeys(contexts):
         entity.add_requested_context(abstract, syntax)
-    found = entity.associate(*address, ae_title=titles.get("called", "PACS_PANEL"))
+    found = entity.associate(*address, ae_title=titles.get("called", "PACS_PANEL"), evt_handlers=[HURRY])
     try:
         yield found
     finally:
