@@ -10,6 +10,8 @@ import pytest
 from pacs_panel.errors import Denied, NotFound, Unreachable
 from pacs_panel.view.pull import page as pages
 from pacs_panel.view.pull.page import PullPage, Ways
+from tests.view.accessible import LIGHT_AND_DARK, accessible, in_theme
+from tests.view.reading import wait_for
 
 FACTS = {
     "PatientID": "P2",
@@ -141,3 +143,47 @@ def test_what_comes_is_seen_and_how_far_a_pull_is(made):
         "browse?chosen=token",
     )
     assert (told["reasons"], told["began"]) == ([["not DICOM", 2]], "2023-11-14 22:13 UTC")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", LIGHT_AND_DARK)
+def test_pulls_that_run_wait_and_failed_are_drawn(serve_app, page, tmp_path, theme):
+    running = RUN | {"key": "r", "state": "running", "problem": "", "reasons": [], "chosen": ""}
+    waiting = running | {"key": "w", "state": "waiting", "expected": 0, "stopping": True}
+    asked: list[Any] = []
+
+    def make() -> Any:
+        here = {"1.2.1": 2}
+        ways = Ways(
+            ("north", "south"),
+            find=lambda peer, _: ([OLD | {"StudyDescription": f"<b>{peer}</b>"}, NEW], True),
+            here=lambda uids: {uid: here[uid] for uid in uids if uid in here},
+            begin=lambda *what: asked.append(what),
+            told=lambda: [waiting, running, RUN],
+            stop=asked.append,
+        )
+        return pages.pull_page(ways)
+
+    address = serve_app({f"pull-{theme}": make})
+    in_theme(page, address, theme)
+    page.goto(f"{address}/pull-{theme}")
+    page.get_by_label("Peer").select_option("south")
+    page.get_by_label("Patient ID").fill("P2")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_text("The first 2 studies of south").wait_for()
+    assert page.get_by_label("Patient ID").input_value() == "P2"
+    assert page.locator("td.description").all_inner_texts() == ["<b>Follow-up</b>", "<b>south</b>"]
+    assert page.locator("td.here").all_inner_texts() == ["–", "2 of 4"]
+    page.get_by_label("Select all that is not here").check()
+    for width in (600, 1400):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
+        accessible(page)
+        page.screenshot(path=str(tmp_path / f"{theme}-{width}.png"))
+    page.get_by_role("button", name="Pull 2 studies").click()
+    page.locator("[data-pull=r]").get_by_role("button", name="Stop").click()
+    wait_for(page, lambda: len(asked) == 2)
+    (peer, found, modality), key = asked
+    assert (peer, [each["StudyInstanceUID"] for each in found], modality, key) == ("south", ["1.2.2", "1.2.1"], "", "r")
+    assert page.locator("[data-pull=w]").get_by_role("button", name="Stop").is_disabled()
+    assert page.locator("[data-pull=k]").get_by_role("link", name="Show in Browse").count() == 1
