@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -18,6 +18,7 @@ from pacs_panel.serve.dicomweb.accept import choose
 
 MOST = 10_000  # results of one response
 DICOM_JSON = "application/dicom+json"
+MODALITIES = "00080061"
 OWN = ("limit", "offset", "includefield", "fuzzymatching", "accept", "charset")
 # What is returned in any case (PS3.18 §10.6.3.3), as far as the archive holds it.
 STUDY = (
@@ -71,7 +72,7 @@ def search_routes(asking: Callable[..., Archive]) -> APIRouter:
 def search(
     request: Request, archive: Archive, level: Level, shown: tuple[str, ...], study: str = "", series: str = ""
 ) -> Response:
-    """The answer to a search at a level.
+    """The answer to a search at a level: status 200, of nothing, too (204 in former editions: Orthanc fails on it).
 
     Raises
     ------
@@ -96,18 +97,23 @@ def search(
     headers = {"Cache-Control": "no-store"}
     if warnings:
         headers["Warning"] = ", ".join(f'299 pacs_panel "{text}"' for text in warnings)
-    if not rows:
-        return Response(status_code=204, headers=headers)
     at = asked.base(request)
-    made = [answer(row, keywords) | STATE | _place(at, row, level) for row in rows]
+    made = [_told(row, keywords) | STATE | _place(at, row, level) for row in rows]
     text = json.dumps(made, ensure_ascii=False, separators=(",", ":"))
     return Response(text, media_type=DICOM_JSON, headers=headers)
 
 
+def _told(row: Mapping[str, Any], keywords: Iterable[str]) -> dict[str, Any]:
+    told = answer(row, keywords)
+    if "Value" not in told.get(MODALITIES, {}):
+        told.pop(MODALITIES, None)  # where none is known: OHIF lists no study at all if one has this without a value
+    return told
+
+
 def _place(at: str, row: Mapping[str, Any], level: Level) -> dict[str, Any]:
     uids = [str(row.get(asked.UIDS[each]) or "") for each in ("study", "series", "instance")]
-    depth = ("study", "series", "instance").index(level) + 1
-    return {"00081190": {"vr": "UR", "Value": [asked.address(at, *uids[:depth])]}}
+    place = uids[: ("study", "series", "instance").index(level) + 1]
+    return {"00081190": {"vr": "UR", "Value": [asked.address(at, *place)]}} if all(place) else {}
 
 
 def _matched(request: Request, warnings: list[str]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from starlette.responses import FileResponse, Response
 from pacs_panel.archive import Archive, open_archive
 from pacs_panel.serve.app import make_app
 from pacs_panel.settings import Settings
-from pacs_panel.testing import ct_phantom, write
+from pacs_panel.testing import PhantomSeries, Study, Subject, ct_phantom, write
 from tests.browser_fixtures import run
 from tests.conftest import UNPACKED, find_peer
 
@@ -75,10 +75,18 @@ SHOW = f"""async index => {{
 @pytest.fixture(scope="module")
 def archive(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     base = tmp_path_factory.mktemp("ohif")
-    write(ct_phantom(slices=8, rows=64, columns=64), base / "in")
+    write(ct_phantom(slices=8, rows=64, columns=64), base / "in" / "ct")
+    write(without("Modality"), base / "in" / "unknown")
     with open_archive(base / "archive", settings=Settings(workers=0)) as opened:
         opened.ingest([base / "in", *(data / folder for folder in REAL)], build=False)
         yield opened
+
+
+def without(keyword: str) -> PhantomSeries:
+    study = Study(Subject("Nobody^Known", "P9"), "20230303", "101010", "Bare")
+    series = ct_phantom(study=study, slices=1, rows=16, columns=16)
+    del series.datasets[0][keyword]
+    return series
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +116,7 @@ def test_its_list_shows_our_studies(page: Any, site: str, archive: Archive) -> N
     page.get_by_text("Phantom, Alma").wait_for()
     assert [re.split(r"\s*\n\s*", row) for row in listed.all_inner_texts()] == [
         ["Phantom, Alma", "PP-0001", "15-Jan-202409:30 AM", "Phantom study", "CT", "A240001", "8"],
+        ["Nobody, Known", "P9", "03-Mar-202310:10 AM", "Bare", "A240001", "1"],
         ["Development", "999", "13-Jan-202307:35 PM", "Cheng test", "MR", "96"],
         ["HFS", "crlab", "07-Apr-202203:01 PM", "Rorden^Rorden_Prisma", "MR", "35"],
     ]

@@ -117,3 +117,14 @@ def test_stored_frames_keep_their_media_type(asks: TestClient, real: Archive) ->
     answer = asks.get(f"{path}/frames/1", headers={"Accept": 'multipart/related; type="image/jp2"; transfer-syntax=*'})
     assert f"Content-Type: image/jp2; transfer-syntax={kept.transfer_syntax}".encode() in answer.content
     assert asks.get(f"{path}/frames/1", headers={"Accept": "image/jls"}).status_code == 406
+
+
+def test_every_result_leads_to_its_study_where_that_has_a_uid(asks: TestClient) -> None:
+    """And ModalitiesInStudy is there with values, or not at all."""
+    found = asks.get("/dicomweb/studies").json()
+    assert all("Value" in study.get("00080061", {"Value": ()}) for study in found)
+    leading = [study for study in found if "00081190" in study]
+    assert [study for study in found if "Value" in study["0020000D"]] == leading
+    assert 20 < len(leading) < len(found)
+    for study in leading:
+        assert asks.get(study["00081190"]["Value"][0] + "/series").status_code == 200

@@ -10,6 +10,7 @@ from typing import Any
 
 import pydicom
 import pytest
+from dicomweb_client.api import DICOMwebClient
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
 from starlette.testclient import TestClient
 
@@ -195,3 +196,20 @@ def test_orthanc_sends(archive: Archive, orthanc: Callable[..., Orthanc]) -> Non
     finally:
         stop()
     assert {str(row["SOPInstanceUID"]) for row in archive.search("instance").rows()} == sent.keys()
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, RLELossless])
+def test_dicomweb_client_sends(archive: Archive, syntax: str) -> None:
+    """It writes files anew, so what counts is that data sets are the same."""
+    sent = {uid: pydicom.dcmread(io.BytesIO(file)) for uid, file in objects(ct(3), syntax).items()}
+    address, stop = run(make_app(archive, settle=False))
+    try:
+        told = DICOMwebClient(f"{address}/dicomweb").store_instances(list(sent.values()))
+    finally:
+        stop()
+    assert {item.ReferencedSOPInstanceUID for item in told.ReferencedSOPSequence} == sent.keys()
+    assert "FailedSOPSequence" not in told
+    for uid, dataset in sent.items():
+        kept = pydicom.dcmread(io.BytesIO(archive.read(uid)))
+        assert kept == dataset
+        assert kept.file_meta.TransferSyntaxUID == syntax
