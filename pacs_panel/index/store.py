@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -70,20 +70,26 @@ class Index:
 
     # -- arrivals ------------------------------------------------------------------------------------------------------
 
-    def known_files(self, digests: Iterable[str]) -> set[str]:
-        """Those of ``digests`` (SHA-256 of whole files) that are kept, in any version, and not in the trash."""
-        query = select(O.file_digest).where(among(O.file_digest, digests), ~O.trashed)
+    def known(self, files: Mapping[str, str]) -> tuple[set[str], dict[str, list[Kept]]]:
+        """What is kept already, and not in the trash, of ``files``: SOP Instance UIDs by SHA-256 of whole files.
+
+        Returns
+        -------
+        set of str
+            Digests of files that are kept, in any version.
+        dict
+            `versions` of the others' objects.
+        """
+        query = select(O.file_digest).where(among(O.file_digest, files), ~O.trashed)
         with self.database.read() as connection:
-            return set(connection.scalars(query))
+            same = set(connection.scalars(query))
+            rest = [uid for digest, uid in files.items() if digest not in same]
+            return same, _versions(connection, rest) if rest else {}
 
     def versions(self, sop_instance_uids: Iterable[str]) -> dict[str, list[Kept]]:
         """All versions of each object that is kept and not in the trash, newest first."""
-        query = kept_query().where(among(O.SOPInstanceUID, sop_instance_uids), ~O.trashed)
-        found: dict[str, list[Kept]] = defaultdict(list)
         with self.database.read() as connection:
-            for row in connection.execute(query.order_by(O.current.desc(), O.received.desc(), O.file_digest.desc())):
-                found[row[0]].append(to_kept(row))
-        return dict(found)
+            return _versions(connection, sop_instance_uids)
 
     def add(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
         """Take in ``arrivals`` in one transaction; the newest version of each object becomes the current one.
@@ -382,3 +388,11 @@ class Index:
 
 def _change(connection: Connection) -> int:
     return connection.scalars(select(schema.change.c.number)).one()
+
+
+def _versions(connection: Connection, sop_instance_uids: Iterable[str]) -> dict[str, list[Kept]]:
+    query = kept_query().where(among(O.SOPInstanceUID, sop_instance_uids), ~O.trashed)
+    found: dict[str, list[Kept]] = defaultdict(list)
+    for row in connection.execute(query.order_by(O.current.desc(), O.received.desc(), O.file_digest.desc())):
+        found[row[0]].append(to_kept(row))
+    return dict(found)

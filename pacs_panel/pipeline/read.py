@@ -177,9 +177,8 @@ def _portion(
 
 def _settled(batch: Batch, items: Sequence[tuple[int, _Object]], index: Index) -> dict[int, Outcome]:
     """Outcomes that need no copy: what the archive has already, in these bytes or in others of the same meaning."""
-    known = index.known_files([item.digests.file for _, item in items])
+    known, versions = index.known({item.digests.file: item.header.identity.sop_instance_uid for _, item in items})
     rest = [(number, item) for number, item in items if item.digests.file not in known]
-    versions = index.versions([item.header.identity.sop_instance_uid for _, item in rest])
     settled: dict[int, Outcome] = {number: "duplicate" for number, item in items if item.digests.file in known}
     for number, item in rest:
         kept = versions.get(item.header.identity.sop_instance_uid, ())

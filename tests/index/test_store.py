@@ -35,7 +35,8 @@ def test_what_was_added_comes_back(index: Index) -> None:
     assert index.objects(one.kept.series_key) == [one.kept]
     assert index.versions(["1.2.1.1.1", "9.9"]) == {"1.2.1.1.1": [one.kept]}
     assert list(index.all_objects()) == [one.kept]
-    assert index.known_files([one.kept.digests.file, "other"]) == {one.kept.digests.file}
+    uid, file = one.kept.sop_instance_uid, one.kept.digests.file
+    assert index.known({file: uid, "other": uid, "third": "9.9"}) == ({file}, {uid: [one.kept]})
 
 
 def test_objects_come_by_instance_number(index: Index) -> None:
@@ -222,7 +223,7 @@ def test_trash_and_restore(index: Index, level: str) -> None:
     assert index.trash(level, key) == 1
     for each in ("patient", "study", "series", "instance"):
         assert index.search(each).count() == 1
-    assert index.known_files([one.kept.digests.file]) == set()
+    assert index.known({one.kept.digests.file: one.kept.sop_instance_uid}) == (set(), {})
     assert index.status()["trashed"] == 1
     assert [k.digests.file for k in index.all_objects()] == ["file of 1.2.2.1.1 "]
     assert len(list(index.all_objects(trashed=True))) == 2

@@ -16,6 +16,7 @@ from pacs_panel.serve.dimse.line import HURRY
 from pacs_panel.testing import PhantomSeries, encode
 
 TITLE = "SENDER"
+_config.STORE_SEND_CHUNKED_DATASET = True  # a file goes out byte for byte
 
 
 @contextmanager
@@ -64,13 +65,10 @@ def send(address: tuple[str, int], files: Mapping[str, bytes], folder: Path, **t
 
 def _store(open_one: Any, content: bytes, path: Path) -> int | None:
     path.write_bytes(content)
-    before, _config.STORE_SEND_CHUNKED_DATASET = _config.STORE_SEND_CHUNKED_DATASET, True
     try:
         status = open_one.send_c_store(path)
     except (RuntimeError, ValueError):  # the other side has gone
         return None
-    finally:
-        _config.STORE_SEND_CHUNKED_DATASET = before
     if "Status" in status:
         return int(status.Status)
     open_one.abort()  # it counts as open until its thread looks; whoever used it meanwhile would wait for its timeout
