@@ -27,7 +27,9 @@ MOST = 500  # studies that one question shows
 REMEMBERED = 50  # pulls that are over
 ENOUGH = 10.0  # seconds for pulls to end when the application does
 COUNT = "NumberOfStudyRelatedInstances"
+LONGEST = 1000  # characters of a value that are shown
 UID = re.compile(r"[0-9.]{1,64}")  # PS3.5 §9.1; anything else a search would take for a pattern
+WHOLE = re.compile(r"[0-9]{1,12}")  # PS3.5 §6.2, IS
 UNFORESEEN = "something unforeseen happened; the server's log says what"
 
 State = Literal["waiting", "running", "done", "failed"]
@@ -107,7 +109,7 @@ class Pulls:
         """
         archive.may("write")
         with closing(calling(archive, named(self.peers, peer))) as source:
-            matching = (found for found in studies(source, asked) if UID.fullmatch(found["StudyInstanceUID"]))
+            matching = (_plain(study) for study in studies(source, asked) if UID.fullmatch(study["StudyInstanceUID"]))
             found = list(islice(matching, MOST + 1))
         return found[:MOST], len(found) > MOST
 
@@ -166,9 +168,10 @@ class Pulls:
             runs = list(self._runs.values())
         for run in runs:
             run.stop.set()
+        end = time.monotonic() + ENOUGH
         for run in runs:
             if run.thread is not None:
-                run.thread.join(ENOUGH)
+                run.thread.join(max(0.0, end - time.monotonic()))
 
     def _of(self, archive: Archive) -> list[Run]:
         with self._lock:
@@ -213,3 +216,9 @@ class Pulls:
         if modality := run.wanted[0].get("Modality"):
             asked = {**asked, "Modality": modality}
         run.chosen = self._hand_over(run.archive.search("series", **asked))
+
+
+def _plain(study: Facts) -> Facts:
+    """What a peer tells of a study, within bounds."""
+    count = study[COUNT] if WHOLE.fullmatch(study[COUNT]) else ""
+    return {name: value[:LONGEST] for name, value in study.items()} | {COUNT: count}

@@ -17,7 +17,7 @@ from pacs_panel.serve import pulls as module
 from pacs_panel.serve.app import make_app
 from pacs_panel.serve.dimse.listener import Listening, listening
 from pacs_panel.serve.dimse.peers import Callers
-from pacs_panel.serve.pulling import pull
+from pacs_panel.serve.pulling import STOPPED, Pulled, pull
 from pacs_panel.serve.pulls import Pulls
 from pacs_panel.settings import Settings
 from pacs_panel.testing import Study, Subject, ct_phantom, mr_oblique, write
@@ -96,6 +96,49 @@ def test_too_many_are_cut(pulls, archive, monkeypatch):
     monkeypatch.setattr(module, "MOST", 1)
     found, more = pulls.find(archive, "north", {"Modality": "CT"})
     assert (len(found), more) == (1, True)
+
+
+class Odd:
+    """A peer that matches by nothing, and tells what no peer should."""
+
+    def find(self, _level: str, _keys: Any, wanted: Any) -> Iterator[dict[str, str]]:
+        blank = dict.fromkeys(wanted, "")
+        for uid, modalities, count in (
+            ("1.2.1", "CT\\SR", "9" * 5000),
+            ("1.2.2", "MR", "5"),
+            ("1.2.3", "", "-5"),
+            ("*", "CT", "5"),
+        ):
+            told = {"StudyInstanceUID": uid, "ModalitiesInStudy": modalities, "NumberOfStudyRelatedInstances": count}
+            yield blank | told | {"StudyDescription": "x" * 5000}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_odd_answers_are_bounded_and_what_does_not_match_is_left_out(pulls, archive, monkeypatch):
+    monkeypatch.setattr(module, "calling", lambda *_: Odd())
+    found, _ = pulls.find(archive, "north", {"Modality": "CT"})
+    assert [each["StudyInstanceUID"] for each in found] == ["1.2.1", "1.2.3"]
+    assert {each["NumberOfStudyRelatedInstances"] for each in found} == {""}
+    assert {len(each["StudyDescription"]) for each in found} == {module.LONGEST}
+
+
+def test_those_of_an_application_end_with_it(pulls, archive, monkeypatch):
+    found, _ = pulls.find(archive, "north", {"PatientID": "P2"})
+    began = threading.Event()
+
+    def until_told(*_args: Any, stop: Any, **_how: Any) -> Pulled:
+        began.set()
+        assert stop.__self__.wait(60)
+        return Pulled(stopped=STOPPED)
+
+    monkeypatch.setattr(module, "pull", until_told)
+    for _ in range(2):
+        pulls.begin(archive, "north", found)
+    assert began.wait(60)
+    pulls.close()
+    assert [(each["state"], each["problem"]) for each in pulls.told(archive)] == [("failed", STOPPED)] * 2
 
 
 def test_what_cannot_be_asked_is_told(pulls, archive):
