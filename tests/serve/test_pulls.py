@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -117,7 +118,7 @@ class Odd:
 
 
 def test_odd_answers_are_bounded_and_what_does_not_match_is_left_out(pulls, archive, monkeypatch):
-    monkeypatch.setattr(module, "calling", lambda *_: Odd())
+    monkeypatch.setattr(module, "calling", lambda *_, **__: Odd())
     found, _ = pulls.find(archive, "north", {"Modality": "CT"})
     assert [each["StudyInstanceUID"] for each in found] == ["1.2.1", "1.2.3"]
     assert {each["NumberOfStudyRelatedInstances"] for each in found} == {""}
@@ -171,6 +172,20 @@ def test_only_series_of_a_modality_of_several_studies(pulls, archive):
     told = ended(pulls, archive)
     assert (told["studies"], told["accepted"], told["expected"]) == (2, 6, 0)
     assert {row["Modality"] for row in archive.search().rows()} == {"CT"}
+
+
+def test_a_peer_is_called_by_our_title_and_moves_to_where_we_listen(source, archive):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    us = Peer("study", "STUDY", "127.0.0.1", port, may=frozenset({"find", "retrieve"}))
+    with listening(source, Callers((us,)), Listening(port=0, ae_title="NORTH")) as (host, at):
+        there = Peer("north", "NORTH", host, at, retrieve="move")
+        made = Pulls([there], listen=Listening(port=port, ae_title="STUDY"))
+        found, _ = made.find(archive, "north", {"PatientID": "P2"})
+        made.begin(archive, "north", found)
+        told = ended(made, archive)
+    assert (told["state"], told["accepted"], told["reasons"]) == ("done", 7, [])
 
 
 def test_over_dicomweb(source, archive):
