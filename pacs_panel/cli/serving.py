@@ -30,11 +30,14 @@ def add_to(add: Adder) -> None:
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
     from pacs_panel.serve.app import serve
+    from pacs_panel.serve.dimse.listener import Listening
 
+    title, port = options.ae_title or settings.ae_title, options.dicom_port or 11112
+    how = Listening(options.dicom_host, port, title)
     with opened(options, settings) as archive, ExitStack() as beside:
         if options.dicom_port is not None:
             listen(options, settings, options.dicom_port, archive, beside)
-        serve(archive, host=options.host, port=options.port, on_ready=_announce)
+        serve(archive, host=options.host, port=options.port, on_ready=_announce, listen=how)
     return 0
 
 

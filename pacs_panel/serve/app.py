@@ -21,6 +21,7 @@ from pacs_panel.serve import errors
 from pacs_panel.serve.dicomweb.intake import Intake
 from pacs_panel.serve.dicomweb.routes import dicomweb_routes
 from pacs_panel.serve.dicomweb.stow import stow_routes
+from pacs_panel.serve.dimse.listener import Listening
 from pacs_panel.serve.documents import document_routes
 from pacs_panel.serve.download import download_routes
 from pacs_panel.serve.frames import frame_routes
@@ -44,7 +45,7 @@ from pacs_panel.view.patient.page import patient_page
 from pacs_panel.view.pull.page import Ways, pull_page
 
 
-def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
+def make_app(archive: Archive, *, settle: bool = True, listen: Listening | None = None) -> FastAPI:
     """The application over an archive.
 
     Parameters
@@ -53,6 +54,8 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
         Stays open for as long as the application runs.
     settle : bool
         Whether to build what other processes leave unbuilt.
+    listen : Listening, optional
+        How peers are called from a page, and where what they move is listened for.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def make_app(archive: Archive, *, settle: bool = True) -> FastAPI:
     selections = Selections()
     changing = not archive.read_only
     uploads = Uploads(archive.root, build=not settle, hand_over=selections.put) if changing else None
-    pulls = Pulls(archive.settings.peers if changing else (), hand_over=selections.put)
+    pulls = Pulls(archive.settings.peers if changing else (), hand_over=selections.put, listen=listen)
     intake = Intake(lambda: archive.receiving(kind="stow"))
     beside = _beside(archive, live, uploads, pulls, intake, settle and changing)
     app = FastAPI(title="pacs_panel", version=__version__, docs_url=None, redoc_url=None, lifespan=beside)
@@ -140,6 +143,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 5006,
     on_ready: Callable[[str], None] = lambda _address: None,
+    listen: Listening | None = None,
 ) -> None:
     """Serve an archive until the process is interrupted.
 
@@ -151,6 +155,8 @@ def serve(
         0 takes a free one.
     on_ready : callable
         Told the address once it answers.
+    listen : Listening, optional
+        See `make_app`.
 
     Raises
     ------
@@ -161,7 +167,7 @@ def serve(
     name = f"[{host}]" if ":" in host else host
     address = f"http://{name}:{listening.getsockname()[1]}"
     config = uvicorn.Config(
-        make_app(archive),
+        make_app(archive, listen=listen),
         log_level="warning",
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,

@@ -17,8 +17,9 @@ from typing import Any, Literal
 from pacs_panel.archive import Archive
 from pacs_panel.errors import NotFound, PacsPanelError
 from pacs_panel.peer import Peer
+from pacs_panel.serve.dimse.listener import Listening
 from pacs_panel.serve.peers import calling, named
-from pacs_panel.serve.pulling import STOPPED, Facts, Pulled, pull, studies
+from pacs_panel.serve.pulling import STOPPED, Facts, Pulled, Source, pull, studies
 from pacs_panel.serve.selections import Search
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,9 @@ MOST = 500  # studies that one question shows
 REMEMBERED = 50  # pulls that are over
 ENOUGH = 10.0  # seconds for pulls to end when the application does
 COUNT = "NumberOfStudyRelatedInstances"
+LONGEST = 1000  # characters of a value that are shown
 UID = re.compile(r"[0-9.]{1,64}")  # PS3.5 §9.1; anything else a search would take for a pattern
+WHOLE = re.compile(r"[0-9]{1,12}")  # PS3.5 §6.2, IS
 UNFORESEEN = "something unforeseen happened; the server's log says what"
 
 State = Literal["waiting", "running", "done", "failed"]
@@ -88,11 +91,19 @@ class Pulls:
         Of these, those that can be called are asked.
     hand_over : callable, optional
         Keeps a search under a token, by which a page shows what was pulled.
+    listen : Listening, optional
+        What we call ourselves, and where we listen for peers that are asked by C-MOVE.
     """
 
-    def __init__(self, peers: Sequence[Peer], *, hand_over: Callable[[Search], str] | None = None) -> None:
+    def __init__(
+        self,
+        peers: Sequence[Peer],
+        *,
+        hand_over: Callable[[Search], str] | None = None,
+        listen: Listening | None = None,
+    ) -> None:
         self.peers = tuple(peer for peer in peers if peer.can_be_called)
-        self._hand_over = hand_over
+        self._hand_over, self._listen = hand_over, listen
         self._runs: dict[str, Run] = {}
         self._one = threading.Lock()  # they go one after another
         self._lock = threading.Lock()
@@ -106,8 +117,8 @@ class Pulls:
             Whoever asks may not pull, nothing was asked for, or the peer does not answer.
         """
         archive.may("write")
-        with closing(calling(archive, named(self.peers, peer))) as source:
-            matching = (found for found in studies(source, asked) if UID.fullmatch(found["StudyInstanceUID"]))
+        with closing(self._calling(archive, named(self.peers, peer))) as source:
+            matching = (_plain(study) for study in studies(source, asked) if UID.fullmatch(study["StudyInstanceUID"]))
             found = list(islice(matching, MOST + 1))
         return found[:MOST], len(found) > MOST
 
@@ -166,9 +177,13 @@ class Pulls:
             runs = list(self._runs.values())
         for run in runs:
             run.stop.set()
+        end = time.monotonic() + ENOUGH
         for run in runs:
             if run.thread is not None:
-                run.thread.join(ENOUGH)
+                run.thread.join(max(0.0, end - time.monotonic()))
+
+    def _calling(self, archive: Archive, peer: Peer) -> Source:
+        return calling(archive, peer, title=self._listen.ae_title if self._listen else "", listen=self._listen)
 
     def _of(self, archive: Archive) -> list[Run]:
         with self._lock:
@@ -194,7 +209,7 @@ class Pulls:
             run.done = now
 
         try:
-            with closing(calling(run.archive, run.peer)) as source:
+            with closing(self._calling(run.archive, run.peer)) as source:
                 run.done = pull(run.archive, source, run.peer, run.wanted, progress=progress, stop=run.stop.is_set)
         except PacsPanelError as error:
             return str(error)
@@ -213,3 +228,9 @@ class Pulls:
         if modality := run.wanted[0].get("Modality"):
             asked = {**asked, "Modality": modality}
         run.chosen = self._hand_over(run.archive.search("series", **asked))
+
+
+def _plain(study: Facts) -> Facts:
+    """What a peer tells of a study, within bounds."""
+    count = study[COUNT] if WHOLE.fullmatch(study[COUNT]) else ""
+    return {name: value[:LONGEST] for name, value in study.items()} | {COUNT: count}

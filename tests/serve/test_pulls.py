@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from pacs_panel.serve import pulls as module
 from pacs_panel.serve.app import make_app
 from pacs_panel.serve.dimse.listener import Listening, listening
 from pacs_panel.serve.dimse.peers import Callers
-from pacs_panel.serve.pulling import pull
+from pacs_panel.serve.pulling import STOPPED, Pulled, pull
 from pacs_panel.serve.pulls import Pulls
 from pacs_panel.settings import Settings
 from pacs_panel.testing import Study, Subject, ct_phantom, mr_oblique, write
@@ -98,6 +99,49 @@ def test_too_many_are_cut(pulls, archive, monkeypatch):
     assert (len(found), more) == (1, True)
 
 
+class Odd:
+    """A peer that matches by nothing, and tells what no peer should."""
+
+    def find(self, _level: str, _keys: Any, wanted: Any) -> Iterator[dict[str, str]]:
+        blank = dict.fromkeys(wanted, "")
+        for uid, modalities, count in (
+            ("1.2.1", "CT\\SR", "9" * 5000),
+            ("1.2.2", "MR", "5"),
+            ("1.2.3", "", "-5"),
+            ("*", "CT", "5"),
+        ):
+            told = {"StudyInstanceUID": uid, "ModalitiesInStudy": modalities, "NumberOfStudyRelatedInstances": count}
+            yield blank | told | {"StudyDescription": "x" * 5000}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_odd_answers_are_bounded_and_what_does_not_match_is_left_out(pulls, archive, monkeypatch):
+    monkeypatch.setattr(module, "calling", lambda *_, **__: Odd())
+    found, _ = pulls.find(archive, "north", {"Modality": "CT"})
+    assert [each["StudyInstanceUID"] for each in found] == ["1.2.1", "1.2.3"]
+    assert {each["NumberOfStudyRelatedInstances"] for each in found} == {""}
+    assert {len(each["StudyDescription"]) for each in found} == {module.LONGEST}
+
+
+def test_those_of_an_application_end_with_it(pulls, archive, monkeypatch):
+    found, _ = pulls.find(archive, "north", {"PatientID": "P2"})
+    began = threading.Event()
+
+    def until_told(*_args: Any, stop: Any, **_how: Any) -> Pulled:
+        began.set()
+        assert stop.__self__.wait(60)
+        return Pulled(stopped=STOPPED)
+
+    monkeypatch.setattr(module, "pull", until_told)
+    for _ in range(2):
+        pulls.begin(archive, "north", found)
+    assert began.wait(60)
+    pulls.close()
+    assert [(each["state"], each["problem"]) for each in pulls.told(archive)] == [("failed", STOPPED)] * 2
+
+
 def test_what_cannot_be_asked_is_told(pulls, archive):
     with pytest.raises(Unreachable, match="nobody does not answer"):
         pulls.find(archive, "nobody", {"PatientID": "P2"})
@@ -128,6 +172,20 @@ def test_only_series_of_a_modality_of_several_studies(pulls, archive):
     told = ended(pulls, archive)
     assert (told["studies"], told["accepted"], told["expected"]) == (2, 6, 0)
     assert {row["Modality"] for row in archive.search().rows()} == {"CT"}
+
+
+def test_a_peer_is_called_by_our_title_and_moves_to_where_we_listen(source, archive):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    us = Peer("study", "STUDY", "127.0.0.1", port, may=frozenset({"find", "retrieve"}))
+    with listening(source, Callers((us,)), Listening(port=0, ae_title="NORTH")) as (host, at):
+        there = Peer("north", "NORTH", host, at, retrieve="move")
+        made = Pulls([there], listen=Listening(port=port, ae_title="STUDY"))
+        found, _ = made.find(archive, "north", {"PatientID": "P2"})
+        made.begin(archive, "north", found)
+        told = ended(made, archive)
+    assert (told["state"], told["accepted"], told["reasons"]) == ("done", 7, [])
 
 
 def test_over_dicomweb(source, archive):

@@ -123,13 +123,17 @@ class PullPage(pn.viewable.Viewer):
             self._number, self._peer, self._modality = self._number + 1, peer, modality
             latest = sorted(found, key=lambda each: each["StudyDate"], reverse=True)
             self._found = {each["StudyInstanceUID"]: each for each in latest}
-            return self.read() or {}
+        return self._read()
 
     def read(self) -> dict[str, Any] | None:
-        """What was found, and what of it is here now; in whatever thread."""
+        """What was found, and what of it is here now, if that can be told; in whatever thread."""
+        try:
+            return self._read() if self._number else None
+        except PacsPanelError:  # the next change, or question, is another chance
+            return None
+
+    def _read(self) -> dict[str, Any]:
         with self._lock:
-            if not self._number:
-                return None
             number, peer, modality, found = self._number, self._peer, self._modality, dict(self._found)
         here = self._ways.here(list(found))
         studies = [_study(facts, here.get(uid, 0)) for uid, facts in found.items()]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pacs_panel.errors import Denied, NotFound, Unreachable
+from pacs_panel.errors import Damaged, Denied, NotFound, Unreachable
 from pacs_panel.view.pull import page as pages
 from pacs_panel.view.pull.page import PullPage, Ways
 from tests.view.accessible import LIGHT_AND_DARK, accessible, in_theme
@@ -27,6 +27,13 @@ RUN = {
     **{"accepted": 1, "refused": 0, "stopping": False, "began": 1700000000.0, "chosen": "token"},
     **{"problem": "north breaks the association", "reasons": [("not DICOM", 2)]},
 }
+
+
+class Broken(dict[str, int]):
+    """Counts that cannot be read."""
+
+    def __contains__(self, uid: object) -> bool:
+        raise Damaged("the index cannot be read")
 
 
 class Made:
@@ -134,6 +141,10 @@ def test_what_comes_is_seen_and_how_far_a_pull_is(made):
     made.kept = {"1.2.1": 2}
     made.page.put(made.page.read())
     assert [each["here"] for each in made.page.main.shown["found"]["studies"]] == [0, 2]
+    before = made.page.main.shown
+    made.kept = Broken()
+    made.page.put(made.page.read())
+    assert made.page.main.shown == before
     made.runs = [RUN]
     made.page.look()
     (told,) = made.page.main.shown["pulls"]
