@@ -46,14 +46,16 @@ CONFIGURATION = {
 }
 # onnxruntime in it asks for Node's `__filename` where it finds its own script too late: by chance, a blank page.
 DEFECT = "window.__filename = ''"
+# Its tour for newcomers complains on the console where a machine is slow.
+TOURED = "localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']))"
 VIEWPORT = "cornerstone.getRenderingEngines().flatMap(each => each.getViewports())[0]"
 DRAWN = "CORNERSTONE_IMAGE_RENDERED"
 # Shows one image without smoothing; then tells its values, and the colour on the canvas at the middle of each pixel.
 SHOW = f"""async index => {{
     const viewport = {VIEWPORT}
-    const drawn = new Promise(done => viewport.element.addEventListener("{DRAWN}", done, {{once: true}}))
     await viewport.setImageIdIndex(index)
     viewport.setProperties({{interpolationType: 0}})
+    const drawn = new Promise(done => viewport.element.addEventListener("{DRAWN}", done, {{once: true}}))
     viewport.render()
     await drawn
     const image = viewport.getImageData(), canvas = viewport.getCanvas()
@@ -93,7 +95,7 @@ def without(keyword: str) -> PhantomSeries:
 def site(archive: Archive) -> Iterator[str]:
     """Address at which our services and OHIF are served, as a web server before both would."""
     ours, folder = make_app(archive, settle=False), UNPACKED["ohif"]
-    config = Response(f"{DEFECT}; window.config = {json.dumps(CONFIGURATION)}", media_type="text/javascript")
+    config = Response(f"{DEFECT}; {TOURED}; window.config = {json.dumps(CONFIGURATION)}", media_type="text/javascript")
 
     async def beside(scope: Any, receive: Any, send: Any) -> None:
         path = scope.get("path", "").lstrip("/")
