@@ -28,6 +28,11 @@ own, with its defaults (ours: `pacs-panel receive`), Nagle's algorithm off every
 ended and the receiver's index counts all objects; ours are verified afterwards, digest by digest. Ours and Orthanc make
 each object durable (fsync) before they answer, look for duplicates, and index it; storescp only writes files, in a
 process for each association.
+
+What limits ours: with one association, the wait for the disk after each object, as its sender sends the next only when
+that was answered. With several, these waits overlap, and one interpreter does the rest: the protocol (two threads of
+pynetdicom's an association, each of which looks for work every millisecond), headers, the look for duplicates, and the
+index's rows. The digests are a small part. As both wait for the same disk, the ratio falls when others use it.
 """
 SECONDS = 600  # for a run
 COMMAND = "import sys; from pacs_panel.cli import main; sys.exit(main())"  # as the script `pacs-panel` has it
