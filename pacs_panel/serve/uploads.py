@@ -203,10 +203,10 @@ class Uploads:
     def _import(self, session: Session) -> None:
         with self._one:
             session.state = "importing"
-            session.problem = self._attempt(session)
-            session.state = "failed" if session.problem else "done"
-            if not session.problem or session.stop.is_set():
+            problem = self._attempt(session)
+            if not problem or session.stop.is_set():
                 shutil.rmtree(session.folder, ignore_errors=True)
+            session.problem, session.state = problem, "failed" if problem else "done"
 
     def _attempt(self, session: Session) -> str:
         """Import; gives what went wrong, in words. The files stay then: an import may be run again."""

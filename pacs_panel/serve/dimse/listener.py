@@ -180,10 +180,10 @@ class Listener:
                     log.warning("what came is not in the index yet: %s", type(error).__name__)
 
     def _arrived(self) -> None:
-        """Let the index know at once of what came."""
+        """Let the index know at once of what came; also of what associations brought that are being closed."""
         for association in list(self._open.values()):
             with self._arriving:
-                association.storing.commit()
+                association.storing.arrived()
 
     def _handlers(self) -> list[Any]:
         return [

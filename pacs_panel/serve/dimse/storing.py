@@ -79,6 +79,11 @@ class Storing:
         if (door := self._door) is not None:
             door.commit()
 
+    def arrived(self) -> None:
+        """Let it know of all that came until now, also while the association is being closed."""
+        with self._lock:
+            self.commit()
+
     def close(self) -> None:
         """The association has ended, in whatever way: what came by it is complete."""
         with self._lock:
