@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import tempfile
 import threading
 from contextlib import ExitStack, closing
@@ -81,6 +82,8 @@ def _receive(options: argparse.Namespace, settings: Settings) -> int:
     from pacs_panel.serve.live import Live
     from pacs_panel.serve.settling import building
 
+    # Whoever runs services ends them by SIGTERM: what came is sealed, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with opened(options, settings, create=True) as archive, ExitStack() as beside:
         listen(options, settings, options.port, archive, beside)
         live = beside.enter_context(Live(archive.change, settings.poll_seconds))

@@ -138,6 +138,25 @@ class Door(AbstractContextManager["Door"]):
         Report
             Of these alone.
         """
+        return self._commit()[1]
+
+    def keep(self, files: Mapping[str, Path | bytes]) -> None:
+        """Take objects in, as `take`; what became of them is for `tell` to say.
+
+        Parameters
+        ----------
+        files : mapping
+            By the origin of each: a file, which is deleted, or its bytes.
+        """
+        self._take([_candidate(origin, file) for origin, file in files.items()])
+
+    def tell(self) -> dict[str, Stored | Rejected]:
+        """What became of all that was taken in since the last time, by origin; the index knows of it."""
+        results, report = self._commit()
+        newer = {origin for origin, _ in report.outcomes["new version"].examples}
+        return {each.origin: _stored(each, each.origin in newer) for each in results}
+
+    def _commit(self) -> tuple[list[Taken | Refused], Report]:
         with self._committing:
             results = self._waiting[:]
             report = Report(len(results))
@@ -145,29 +164,7 @@ class Door(AbstractContextManager["Door"]):
                 commit(self.root, self._index, results, self.settings, report)
                 del self._waiting[: len(results)]
                 self._told(self.report.merge(report))
-            return report
-
-    def store_all(self, files: Mapping[str, Path | bytes]) -> dict[str, Stored | Rejected]:
-        """Take in many objects together; when it returns they are durable, and the index knows of them.
-
-        Parameters
-        ----------
-        files : mapping
-            By the origin of each: a file, which is deleted, or its bytes.
-
-        Returns
-        -------
-        dict
-            By origin: what was stored, or why it lies in quarantine.
-
-        Raises
-        ------
-        OSError
-            As `take`.
-        """
-        results = self._take([_candidate(origin, file) for origin, file in files.items()])
-        newer = {origin for origin, _ in self.commit().outcomes["new version"].examples}
-        return {each.origin: _stored(each, each.origin in newer) for each in results}
+            return results, report
 
     def close(self) -> None:
         """Commit and seal what was taken. Where that fails, `recover` does it: nothing of it is lost."""

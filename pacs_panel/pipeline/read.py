@@ -203,7 +203,7 @@ def _read_open(candidate: Candidate, settings: Settings, arena: Arena) -> _Objec
     with open_candidate(candidate, settings) as source:
         size = source.seek(0, io.SEEK_END)
         source.seek(0)
-        data = _filled(arena.take(size), source) if size <= SMALL else None
+        data = _in_memory(candidate, source, size, arena) if size <= SMALL else None
         view = source if data is None else cast(BinaryIO, MemoryFile(data))
         head = header.read(view, size, settings)
         if data is None:
@@ -213,6 +213,10 @@ def _read_open(candidate: Candidate, settings: Settings, arena: Arena) -> _Objec
             digests = Digests(hashlib.sha256(data).hexdigest(), hashlib.sha256(body).hexdigest())
         named = mentions(view, head, settings)
     return _Object(candidate, head, digests, size, data, named)
+
+
+def _in_memory(candidate: Candidate, source: BinaryIO, size: int, arena: Arena) -> memoryview:
+    return _filled(arena.take(size), source) if candidate.data is None else memoryview(candidate.data)
 
 
 def _filled(room: memoryview, source: BinaryIO) -> memoryview:

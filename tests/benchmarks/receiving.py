@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -145,13 +144,13 @@ def _ours(folder: Path) -> Iterator[Receiver]:
     ]
     with ExitStack() as stack:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        stack.callback(_interrupt, process)
+        stack.callback(_end, process)
         assert process.stdout
         port = int(process.stdout.readline().rpartition(" ")[2])
         archive = stack.enter_context(open_archive(folder, create=False, settings=Settings(workers=0)))
         peaks = stack.enter_context(watched(process.pid))
         yield Receiver("PACS_PANEL", port, lambda: archive.search("instance").count(), peaks)
-        _interrupt(process)
+        _end(process)
         if not archive.verify().clean:
             raise RuntimeError("what was kept is damaged")
 
@@ -177,7 +176,7 @@ def _storescp(folder: Path) -> Iterator[Receiver]:
         _until(lambda: _listens(port))
         yield Receiver("STORESCP", port, lambda: sum(1 for _ in folder.iterdir()), {})
     finally:
-        _interrupt(process)
+        _end(process)
 
 
 def _listens(port: int) -> bool:
@@ -186,9 +185,8 @@ def _listens(port: int) -> bool:
     return False
 
 
-def _interrupt(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
+def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    process.terminate()
     process.wait(SECONDS)
 
 

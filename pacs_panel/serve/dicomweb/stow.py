@@ -65,7 +65,7 @@ async def _store(request: Request, archive: Archive, intake: Intake, study: str)
         )
     split = Multipart(parameters.get("boundary", "")) if kind != DICOM else None
     spool = await run_in_threadpool(network, archive.root)
-    coming = await run_in_threadpool(Coming, intake.submit, spool, archive.settings, study)
+    coming = await run_in_threadpool(Coming, intake, spool, archive.settings, study)
     try:
         if split is None:
             coming.begin(DICOM)

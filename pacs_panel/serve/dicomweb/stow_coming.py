@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import shutil
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from pacs_panel.dicom import header
 from pacs_panel.dicom.from_json import described, uid_of, write_object
 from pacs_panel.errors import Rejected, TooLarge, Unreadable
 from pacs_panel.model import Identity, Stored
+from pacs_panel.serve.dicomweb.intake import TOGETHER, Intake
 from pacs_panel.serve.dicomweb.stow_answer import JSON, OTHER_STUDY, Failed
 from pacs_panel.serve.dicomweb.stow_parts import Begin, Event, media_type
 from pacs_panel.serve.dimse.status import status
@@ -24,11 +24,10 @@ from pacs_panel.settings import MIB, Settings
 
 DICOM = "application/dicom"
 BULK = "application/octet-stream"
-SMALL = MIB // 4  # bytes of an object that stays in memory until it is taken in; larger ones go to the spool
-MOST_WAITING = 64  # objects of one request that are not taken in yet
+SMALL = MIB  # bytes of an object that stays in memory until it is taken in; larger ones go to the spool
+MOST_WAITING = 2 * TOGETHER  # objects of one request that are not taken in yet
 MOST_METADATA = 64 * MIB  # bytes of a part of JSON
 
-Submit = Callable[[str, Path | bytes], Future[Stored]]
 Outcome = Stored | Failed
 
 
@@ -77,8 +76,7 @@ class Coming:
 
     Parameters
     ----------
-    submit : callable
-        See `pacs_panel.serve.dicomweb.intake.Intake.submit`.
+    intake : Intake
     spool : Path
         Folder in which it makes one of its own.
     settings : Settings
@@ -86,8 +84,8 @@ class Coming:
         UID of the only study of which objects are taken.
     """
 
-    def __init__(self, submit: Submit, spool: Path, settings: Settings, study: str = "") -> None:
-        self._submit, self._settings, self._study = submit, settings, study
+    def __init__(self, intake: Intake, spool: Path, settings: Settings, study: str = "") -> None:
+        self._intake, self._settings, self._study = intake, settings, study
         self._folder = Path(mkdtemp(prefix="stow-", dir=spool))
         self._waiting: deque[tuple[int, Identity | None, Future[Stored]]] = deque()
         self._outcomes: dict[int, Outcome] = {}
@@ -100,6 +98,8 @@ class Coming:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        if self._waiting:
+            self._intake.hurry()
         for _, _, future in self._waiting:  # files that are being taken in stay until they are
             with suppress(Exception):
                 future.result()
@@ -154,6 +154,7 @@ class Coming:
             self._fail(self._number(), Unreadable("the body ends within an object"))
         elif self._items:
             self._make()
+        self._intake.hurry()
         while self._waiting:
             self._wait()
         return [self._outcomes[number] for number in sorted(self._outcomes)]
@@ -202,7 +203,7 @@ class Coming:
         while len(self._waiting) >= MOST_WAITING:
             self._wait()
         origin = f"by STOW: {self._folder.name}/{number}"
-        self._waiting.append((number, identity, self._submit(origin, content)))
+        self._waiting.append((number, identity, self._intake.submit(origin, content)))
 
     def _identity(self, content: Path | bytes) -> Identity | None:
         """Which object it is; ``None`` where it cannot be read, and will be refused."""

@@ -141,15 +141,20 @@ class Multipart:
         if place < 0:
             sure = len(self._held) - len(self._mark) + 1  # a boundary may have begun in what is left
             if sure > 0:
-                piece = bytes(self._held[:sure])
-                del self._held[:sure]
-                yield piece
+                yield self._taken(sure)
             return
         if place:
-            yield bytes(self._held[:place])
-        del self._held[: place + len(self._mark)]
+            yield self._taken(place)
+        del self._held[: len(self._mark)]
         self._step = self._boundary
         yield End()
+
+    def _taken(self, size: int) -> bytes:
+        """The first bytes, copied once."""
+        with memoryview(self._held) as held:
+            taken = bytes(held[:size])
+        del self._held[:size]
+        return taken
 
     def _after(self) -> Iterator[Event]:
         """What follows the last boundary means nothing."""

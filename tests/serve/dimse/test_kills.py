@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import subprocess
+import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from tests.serve.dimse.sending import data_set, objects, send
 
 pytestmark = pytest.mark.slow
 ANYONE = Callers(anyone=frozenset({"store"}))
+COMMAND = "from pacs_panel.cli import main; raise SystemExit(main())"
+INTERRUPTED = 130
 
 
 def listen(archive: Path, fault: str, ready: Connection) -> None:
@@ -54,5 +58,20 @@ def test_a_kill_loses_nothing_that_was_answered(tmp_path: Path, fault: str) -> N
             assert done <= set(kept)
             assert set(send(address, sent, tmp_path).values()) == {0}
         assert {uid: data_set(archive.read(uid)) for uid in sent} == {uid: data_set(sent[uid]) for uid in sent}
+        assert archive.status()["instances"] == len(sent)
+        assert archive.verify().clean
+
+
+def test_a_listener_that_is_told_to_end_seals_what_came(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", COMMAND, "receive", "--archive", tmp_path / "archive", "--port", "0", "--anyone"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().rpartition(" ")[2])
+        sent = objects(ct_phantom(slices=2, rows=16, columns=16))
+        assert set(send(("127.0.0.1", port), sent, tmp_path).values()) == {0}
+        process.terminate()
+    assert process.returncode == INTERRUPTED
+    assert not list((tmp_path / "archive" / "incoming").glob("*/"))
+    with open_archive(tmp_path / "archive", create=False, settings=Settings(workers=0)) as archive:
         assert archive.status()["instances"] == len(sent)
         assert archive.verify().clean
