@@ -19,6 +19,7 @@ NAMES = {
     "memory": "memory",
     "slices": "slicing",
     "viewer": "viewing",
+    "overlay": "overlaying",
     "scale": "scaling",
     "catalog": "cataloguing",
     "dicomweb": "dicomweb",

@@ -24,12 +24,14 @@ from pacs_panel.index.store import Index
 from pacs_panel.index.values import words
 from pacs_panel.model import Digests, Kept, Location
 from pacs_panel.storage import layout
+from tests.benchmarks import browsing
 from tests.benchmarks.measure import ROOT, Row, Scale, quantile, timed
 
 TITLE = "A million series"
 NOTES = """
 The series of the Imaging Data Commons (PyPI's `idc-index-data`), one object each, written by the index's own functions
 and asked through the archive, at a hundredth, a tenth and all of them. Milliseconds, and the exponent of the growth.
+The Browse page is served and driven in headless Chromium: filters, pages, orders and levels are clicked.
 """
 FACETS = ("Modality", "BodyPartExamined", "Manufacturer", "Collection", "PatientSex")
 ASKED = (
@@ -161,6 +163,7 @@ def measure(path: Path, rows: pd.DataFrame, size: int, times: int) -> Measured:
                 other.add(batch)
         found["new"] = timed(lambda: (archive.search().page(), archive.search().facets(*FACETS)))
         assert archive.search(text=f"{NEW_WORD} {size}").count() == len(more)
+    found["browse"] = quantile(browsing.steps(path, max(1, times // 5)), 0.95) / 1000
     return Measured(size, found)
 
 
@@ -189,6 +192,7 @@ LINES = {
     "text": ("page of a search for one or two words, p95", "≤ 100 ms"),
     "uid": ("a series by its UID, p95", "≤ 5 ms"),
     "new": ("page and facets after 1,000 series came", "≤ 2 s"),
+    "browse": ("Browse: from a click to painted rows, p95", "≤ 150 ms"),
     "cold": ("process started, first page of a search", "≤ 2 s"),
 }
 

@@ -12,10 +12,22 @@ from tests.benchmarks.__main__ import NAMES
 from tests.benchmarks.measure import Row, Scale, descendants, high_water, rates, table, times
 
 TINY = Scale(tiny=True, rounds=1)
-LINES = {"import": 5, "headers": 5, "build": 5, "decode": 3, "memory": 2, "slices": 6, "viewer": 3}
-LINES |= {"scale": 6, "catalog": 8, "dicomweb": 9, "receive": 7}
-SLOW = ("import", "headers", "build", "decode", "memory", "viewer", "scale", "catalog", "dicomweb", "receive")
-MARKS = {name: [pytest.mark.slow] + [pytest.mark.browser] * (name == "viewer") for name in SLOW}
+LINES = {"import": 5, "headers": 5, "build": 5, "decode": 3, "memory": 2, "slices": 6, "viewer": 3, "overlay": 2}
+LINES |= {"scale": 7, "catalog": 8, "dicomweb": 9, "receive": 7}
+SLOW = (
+    "import",
+    "headers",
+    "build",
+    "decode",
+    "memory",
+    "viewer",
+    "overlay",
+    "scale",
+    "catalog",
+    "dicomweb",
+    "receive",
+)
+MARKS = {name: [pytest.mark.slow] + [pytest.mark.browser] * (name in ("overlay", "scale", "viewer")) for name in SLOW}
 MARKS["dicomweb"] += [pytest.mark.peer("Orthanc")]
 MARKS["receive"] += [pytest.mark.peer("Orthanc", "storescp", "storescu")]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,12 @@ from pacs_panel.pixels.render import View
 from pacs_panel.serve.app import make_app
 from pacs_panel.serve.dicomweb.retrieve import EXPLICIT_LE, NEVER
 from pacs_panel.settings import Settings
+from tests.serve.dimse.sending import data_set
+from tests.serve.dimse.test_real import storable
 
 FOLDERS = ("pydicom_test_files", "syntaxes_multiframe_small", "charsets")
+STORED = {"Accept": "application/dicom; transfer-syntax=*"}
+STOW = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=here'}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +51,7 @@ def every(archive: Archive) -> Iterator[tuple[str, Any]]:
 def test_as_stored_byte_for_byte(asks: TestClient, real: Archive) -> None:
     seen = 0
     for path, kept in every(real):
-        answer = asks.get(path, headers={"Accept": "application/dicom; transfer-syntax=*"})
+        answer = asks.get(path, headers=STORED)
         if kept.transfer_syntax in NEVER:
             assert answer.headers["content-type"].endswith(EXPLICIT_LE)
             continue
@@ -128,3 +134,32 @@ def test_every_result_leads_to_its_study_where_that_has_a_uid(asks: TestClient) 
     assert 20 < len(leading) < len(found)
     for study in leading:
         assert asks.get(study["00081190"]["Value"][0] + "/series").status_code == 200
+
+
+@pytest.mark.slow
+def test_all_of_the_real_data_by_stow(data: Path, tmp_path: Path) -> None:
+    """Every storable object goes in; its data set comes out byte for byte; by folder, it is known then."""
+    files = storable(data)
+    assert len(files) > 500
+    with open_archive(tmp_path / "archive", settings=Settings(workers=0)) as archive:
+        with TestClient(make_app(archive, settle=False), base_url="http://127.0.0.1:5006") as web:
+            for portion in batched(files, 50):
+                answer = web.post("/dicomweb/studies", content=body(content for _, content in portion), headers=STOW)
+                assert answer.status_code == 200, answer.text
+                told = [each["00081155"]["Value"][0] for each in answer.json()["00081199"]["Value"]]
+                assert told == [uid for uid, _ in portion]
+            out = [
+                web.get(path, headers=STORED).content for path, k in every(archive) if k.transfer_syntax not in NEVER
+            ]
+        sent = {hashlib.sha256(data_set(content)).hexdigest() for _, content in files}
+        assert len(out) > 500
+        assert {hashlib.sha256(data_set(content)).hexdigest() for content in out} <= sent
+        assert archive.search("instance").count() == len({uid for uid, _ in files})
+        assert archive.ingest(data, build=False).new_versions == 0
+        assert archive.verify().clean
+
+
+def body(contents: Iterable[bytes]) -> bytes:
+    """A multipart message of objects."""
+    parts = (b"--here\r\nContent-Type: application/dicom\r\n\r\n" + content + b"\r\n" for content in contents)
+    return b"".join(parts) + b"--here--\r\n"
