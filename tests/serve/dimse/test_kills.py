@@ -9,11 +9,14 @@ import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pacs_panel.archive import open_archive
 from pacs_panel.serve.dimse.listener import Listening, listening
 from pacs_panel.serve.dimse.peers import Callers
+from pacs_panel.serve.live import Live
+from pacs_panel.serve.settling import building
 from pacs_panel.settings import Settings
 from pacs_panel.testing import ct_phantom
 from tests.archive.importing import ended, start
@@ -31,6 +34,48 @@ def listen(archive: Path, fault: str, ready: Connection) -> None:
     with open_archive(archive, settings=settings) as opened, listening(opened, ANYONE, Listening(port=0)) as address:
         ready.send(address)
         ready.recv()
+
+
+def listen_and_build(archive: Path, fault: str, ready: Connection) -> None:
+    """Listen, and build what comes, until it is over."""
+    settings = Settings(workers=0, fault=fault, poll_seconds=0.05)
+    with (
+        open_archive(archive, settings=settings) as opened,
+        listening(opened, ANYONE, Listening(port=0)) as address,
+        Live(opened.change, settings.poll_seconds) as live,
+        building(opened, live),
+    ):
+        ready.send(address)
+        ready.recv()
+
+
+@pytest.mark.parametrize("fault", ["build.started", "build.written", "build.published"])
+def test_a_kill_while_a_volume_is_built_loses_nothing(tmp_path: Path, fault: str) -> None:
+    phantom = ct_phantom(slices=6, rows=16, columns=16)
+    here, there = multiprocessing.Pipe()
+    process = start(listen_and_build, tmp_path / "archive", fault, there)
+    sent = objects(phantom)
+    answers = send(here.recv(), sent, tmp_path)
+    assert ended(process) == -signal.SIGKILL
+    done = {uid for uid, answer in answers.items() if answer == 0}
+    assert done
+    with open_archive(tmp_path / "archive", settings=Settings(workers=0)) as archive:
+        archive.recover()
+        kept = [str(row["SOPInstanceUID"]) for row in archive.search("instance").rows()]
+        assert len(kept) == len(set(kept))
+        assert done <= set(kept)
+        archive.ingest(written(sent, tmp_path / "again"))
+        [series] = archive.search().rows()
+        np.testing.assert_array_equal(archive.volume(str(series["key"]))["image"], phantom.truth.physical())
+        assert archive.verify().clean
+
+
+def written(files: dict[str, bytes], folder: Path) -> Path:
+    """Files in a folder."""
+    folder.mkdir()
+    for uid, content in files.items():
+        (folder / uid).write_bytes(content)
+    return folder
 
 
 @pytest.mark.parametrize(
