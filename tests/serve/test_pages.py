@@ -156,6 +156,20 @@ def test_picked_series_are_tagged_and_downloaded(page, address):
     assert len(answer.text().splitlines()) > page.locator("tr[data-key]").count()
 
 
+def test_a_search_is_saved_under_a_name_and_chosen_again(page, address):
+    open_browse(page, address)
+    page.locator('[data-facet="Modality"] label', has_text="CT").click()
+    page.get_by_role("button", name="Save…").click()
+    page.keyboard.type("all of the CT")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".said >> text=Search “all of the CT” saved.")
+    page.locator("button.chip").click()
+    page.get_by_role("button", name="Save…").wait_for(state="detached")
+    page.locator('[data-facet="named"] button', has_text="all of the CT").click()
+    page.wait_for_selector("button.chip")
+    wait_for(page, lambda: set(page.locator("tr[data-key] td.modality").all_text_contents()) == {"CT"})
+
+
 def test_studies_unfold_to_their_series(page, address):
     open_browse(page, address, "?level=study")
     page.locator(".unfold").first.focus()

@@ -149,7 +149,7 @@ def test_what_to_do_is_told(archive, error, hint):
         def count(self) -> int:
             raise error("no")
 
-    actions = Actions(archive, Found, dict)
+    actions = Actions(archive, Found, Found, dict)
     answer = actions.do({"action": "tag", "name": "x", "all": True})
     assert answer["error"] == "No."
     assert hint in answer["hint"]
@@ -160,7 +160,7 @@ def test_too_many_are_not_marked_one_by_one(archive):
         def count(self) -> int:
             return 1_000_000
 
-    answer = Actions(archive, Found, dict).do({"action": "tag", "name": "x", "all": True})
+    answer = Actions(archive, Found, Found, dict).do({"action": "tag", "name": "x", "all": True})
     assert "1,000,000 series are too many" in answer["error"]
 
 
@@ -171,3 +171,19 @@ def test_messages_are_read_with_care():
 def test_what_there_is_not_is_not_offered(archive):
     can = Browse(archive).table.can
     assert (can["compare"], can["charts"], can["hand"], can["organise"]) == (False, False, False, True)
+
+
+def test_a_search_is_saved_and_chosen_again(browse, archive, handed):
+    browse.hear({"kind": "set", "name": "text", "value": "ID-1"})
+    browse.hear({"kind": "level", "level": "study"})
+    found = keys(browse)
+    assert act(browse, "save", name=" mine ")["words"] == "Search “mine” saved."
+    assert browse.filters.shown["named"] == [{"of": "search", "name": "mine"}]
+    assert act(browse, "names")["searches"] == ["mine"]
+    assert [row["key"] for row in archive.organise.saved("mine").rows()] == found
+    browse.hear({"kind": "clear"})
+    browse.hear({"kind": "level", "level": "series"})
+    assert len(keys(browse)) == 4
+    browse.hear({"kind": "look", "of": "search", "name": "mine"})
+    assert (browse.state.level, keys(browse)) == ("study", found)
+    assert act(browse, "save", name=" ")["error"]

@@ -51,6 +51,8 @@ class Actions:
         As whoever asks may see it.
     everything : callable
         The series that the list holds now, as a search; takes further criteria as keywords.
+    listed : callable
+        What the list shows, as a search of its level and in its order.
     asked : callable
         Its criteria as keywords; ``None`` where they cannot be said so.
     hand_over : callable, optional
@@ -59,6 +61,7 @@ class Actions:
 
     archive: Any
     everything: Callable[..., Any]
+    listed: Callable[[], Any]
     asked: Callable[[], dict[str, Any] | None]
     hand_over: HandOver | None = None
 
@@ -69,6 +72,7 @@ class Actions:
             "untag": self._untag,
             "collect": self._collect,
             "freeze": self._freeze,
+            "save": self._save,
             "hand": self._hand,
             "names": self._names,
         }.get(str(message.get("action")))
@@ -127,6 +131,11 @@ class Actions:
         found.freeze(name)
         return {"words": f"Cohort “{name}” frozen: {_series(found.count())}.", "link": ["cohorts", "Cohorts"]}
 
+    def _save(self, _picked: Picked, message: Mapping[str, Any]) -> dict[str, Any]:
+        name = _name(message)
+        self.archive.organise.save_search(name, self.listed())
+        return {"words": f"Search “{name}” saved."}
+
     def _hand(self, picked: Picked, _message: Mapping[str, Any]) -> dict[str, Any]:
         if self.hand_over is None:
             raise BadQuery("selections cannot be handed over here")
@@ -139,7 +148,8 @@ class Actions:
         organise = self.archive.organise
         tags = [name for name, _ in organise.tag_counts()]
         lists = [name for name, kind in organise.collections().items() if kind == "list"]
-        return {"words": "", "tags": tags[:100], "collections": lists[:100]}
+        searches = [saved.name for saved in organise.searches()]
+        return {"words": "", "tags": tags[:100], "collections": lists[:100], "searches": searches[:100]}
 
 
 def _name(message: Mapping[str, Any]) -> str:

@@ -84,7 +84,7 @@ class Browse(pn.viewable.Viewer):
         self.table = SeriesTable(sizing_mode="stretch_both", margin=0, can=_can(pages, hand_over, archive))
         self.filters.on_msg(lambda event: self.hear(event.data))
         self.table.on_msg(lambda event: self.hear(event.data))
-        self.actions = Actions(archive, self._everything, self._as_rule, hand_over)
+        self.actions = Actions(archive, self._everything, self._listed, self._as_rule, hand_over)
         self.later, self.taken, self.pages = later, taken, pages
         self._lock, self._stamp = threading.Lock(), 0
         self._counted: dict[str, Counted] = {}
@@ -338,7 +338,7 @@ class Browse(pn.viewable.Viewer):
     def _act(self, message: Mapping[str, Any]) -> None:
         def show(answer: Mapping[str, Any]) -> None:
             self.table.answer = dict(answer)
-            if message.get("action") in ("tag", "untag", "collect") and "error" not in answer:
+            if message.get("action") in ("tag", "untag", "collect", "save") and "error" not in answer:
                 self.refresh(None)
 
         self.later(lambda: iter([self.actions.do(message)]), show)

@@ -107,6 +107,10 @@ export class Actions {
     this.ask("freeze", null, { title: "Freeze as a cohort", words: `${this.words()}. A cohort stays as it is now, with the revisions of its series, whatever arrives later.`, does: "Freeze", label: "Name" });
   }
 
+  save() {
+    this.ask("save", "searches", { title: "Save this search", words: "What is asked is kept, not what it finds: choose it again at the top of the filters.", does: "Save", label: "Name" });
+  }
+
   ask(action, names, about) {
     this.then = (answer) => {
       this.dialog.busy(false);

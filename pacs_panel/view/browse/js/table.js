@@ -93,7 +93,8 @@ class Table {
     const choice = ([name, words]) => button(words, () => this.say({ kind: "matching", matching: name }), { "aria-pressed": String(matching === name), "data-focus": `matching ${name}` });
     const choose = level === "study" && chips.length > 0 && make("div", { class: "levels matching", role: "group", "aria-label": "Studies of which" }, MATCHING.map(choice));
     const clear = chips.length > 1 && button("Clear all", () => this.say({ kind: "clear" }), { class: "clear", "data-focus": "clear" });
-    redraw(this.top, make("p", { class: "total", role: "status" }, found), make("div", { class: "chips" }, drops, clear), choose);
+    const save = this.model.can.organise && chips.length > 0 && matching === "any" && button("Save…", () => this.actions.save(), { class: "clear", title: "Keep this search under a name", "data-focus": "save" });
+    redraw(this.top, make("p", { class: "total", role: "status" }, found), make("div", { class: "chips" }, drops, clear, save), choose);
   }
 
   table(rows) {
