@@ -11,7 +11,7 @@ from pacs_panel.attributes import Level
 from pacs_panel.errors import Busy, NotFound
 from pacs_panel.index.corrected import correct
 from pacs_panel.keep.originals import damage
-from pacs_panel.keep.quarantine import Refused, quarantined
+from pacs_panel.keep.quarantine import Refused, count, quarantined
 from pacs_panel.model import Commitment, Revision
 from pacs_panel.pipeline.activity import Activity, activity
 from pacs_panel.pipeline.admit import recover
@@ -151,7 +151,7 @@ class Upkeep(Scoped):
     def status(self) -> dict[str, Any]:
         """Counts, bytes, and what waits to be done."""
         self._may("read")
-        waiting = {"unbuilt": len(self._index.unsettled()), "quarantined": sum(1 for _ in quarantined(self.root))}
+        waiting = {"unbuilt": len(self._index.unsettled()), "quarantined": count(self.root)}
         return {"archive": self.root.name, "format": layout.FORMAT_VERSION, **self._index.status(), **waiting}
 
     def activity(self) -> Activity:

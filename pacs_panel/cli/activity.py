@@ -17,6 +17,9 @@ def words(now: Any) -> Iterator[str]:
     for name, reasons in (("not built", now.failed), ("refused", now.refused)):
         for reason, count in reasons:
             yield f"{name:>14}  {count}: {reason}"
+    told = sum(count for _, count in now.refused)
+    if told < now.quarantined:
+        yield f"{'refused':>14}  {now.quarantined - told} more, before these"
     for session, state in now.sessions[:MOST]:
         came = f"{session.accepted} accepted, {session.duplicates} duplicates, {session.new_versions} new versions"
         who = f" from {session.peer}" if session.peer else ""

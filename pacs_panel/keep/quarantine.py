@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -54,5 +56,27 @@ def refuse(root: Path, origin: str, error: Rejected, data: bytes | None) -> Refu
 
 def quarantined(root: Path) -> Iterator[Refused]:
     """Everything in quarantine."""
-    for path in sorted((root / "quarantine").glob("*/*.json")):
-        yield Refused(**json.loads(path.read_text("utf-8")))
+    yield from map(_read, sorted(path for path, _ in _entries(root)))
+
+
+def count(root: Path) -> int:
+    """How many entries the quarantine has; none is read."""
+    return sum(1 for _ in _entries(root))
+
+
+def newest(root: Path, most: int) -> tuple[int, list[Refused]]:
+    """How many entries the quarantine has, and the newest of them, latest first; no others are read."""
+    found = [(entry.stat().st_mtime_ns, path) for path, entry in _entries(root)]
+    return len(found), [_read(path) for _, path in heapq.nlargest(most, found)]
+
+
+def _entries(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Path and entry of each reason that lies in quarantine."""
+    with os.scandir(root / "quarantine") as folders:
+        for folder in folders:
+            with os.scandir(folder) as files:
+                yield from ((file.path, file) for file in files if file.name.endswith(".json"))
+
+
+def _read(path: str) -> Refused:
+    return Refused(**json.loads(Path(path).read_text("utf-8")))

@@ -69,6 +69,17 @@ def abandoned(root: Path) -> list[str]:
     return found
 
 
+def owned(root: Path, session: str) -> bool:
+    """Whether a process owns a session, or recovers it at this moment."""
+    if not (root / layout.session(session)).exists():
+        return False
+    try:
+        with lock(root / layout.session_lock(session), wait=False, shared=True):
+            return False
+    except Busy:
+        return True
+
+
 def pack_ids(root: Path, session: str) -> list[str]:
     """Packs whose logs a session has begun and not yet sealed."""
     folder = root / layout.session(session)

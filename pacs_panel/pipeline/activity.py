@@ -5,7 +5,6 @@ Nothing here names a patient.
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections import Counter
@@ -14,13 +13,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pacs_panel.index.store import Index
+from pacs_panel.keep.quarantine import newest
+from pacs_panel.keep.session import owned
 from pacs_panel.records.store import Records
 from pacs_panel.records.values import Session
 from pacs_panel.storage import layout
 
 LATEST = 50  # sessions that are told of
+NEWEST = 50  # refusals whose reasons are told; a page that is open asks every other second
 SECOND = 10**9  # ns
-MOMENT = 60 * SECOND  # for which a session may be silent before it has a folder, or after it has none
+MOMENT = 60 * SECOND  # for which a session may be silent without being looked at more closely
 
 State = Literal["running", "finished", "interrupted"]
 
@@ -37,8 +39,12 @@ class Activity:
         Objects and bytes that came in the last of these.
     unbuilt : int
         Series that wait for their volume, or are being built.
-    failed, refused : tuple of (str, int)
-        Reasons, and how many series could not be built, or objects lie in quarantine, for each.
+    failed : tuple of (str, int)
+        Reasons, and how many series could not be built for each.
+    quarantined : int
+        Objects that lie in quarantine.
+    refused : tuple of (str, int)
+        Reasons for which the newest `NEWEST` of them do, and how many each concerns.
     waiting : int
         Files in the spool.
     disk_bytes, free_bytes : int
@@ -52,6 +58,7 @@ class Activity:
     hour: tuple[int, int]
     unbuilt: int
     failed: tuple[tuple[str, int], ...]
+    quarantined: int
     refused: tuple[tuple[str, int], ...]
     waiting: int
     disk_bytes: int
@@ -60,7 +67,8 @@ class Activity:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
-        told = {name: getattr(self, name) for name in ("unbuilt", "waiting", "disk_bytes", "free_bytes", "change")}
+        names = ("unbuilt", "quarantined", "waiting", "disk_bytes", "free_bytes", "change")
+        told = {name: getattr(self, name) for name in names}
         rates = {name: dict(zip(("objects", "bytes"), getattr(self, name), strict=True)) for name in ("minute", "hour")}
         sessions = [asdict(session) | {"state": state} for session, state in self.sessions]
         return {**told, **rates, "failed": dict(self.failed), "refused": dict(self.refused), "sessions": sessions}
@@ -70,26 +78,21 @@ def activity(root: Path, index: Index, records: Records) -> Activity:
     """What goes on now."""
     now, disk = time.time_ns(), shutil.disk_usage(root)
     sessions = records.sessions(latest=LATEST)
+    quarantined, latest = newest(root, NEWEST)
+    refused = Counter(each.reason for each in latest)
     return Activity(
         tuple((session, _state(root, session, now)) for session in sessions),
         index.arrived(now - 60 * SECOND),
         index.arrived(now - 3600 * SECOND),
         len(index.unsettled()),
         tuple(index.failed()),
-        tuple(refused(root)),
+        quarantined,
+        tuple(sorted(refused.items(), key=lambda each: (-each[1], each[0]))),
         spooled(root),
         disk.total,
         disk.free,
         index.change(),
     )
-
-
-def refused(root: Path) -> list[tuple[str, int]]:
-    """Reasons for which something lies in quarantine, the most frequent first."""
-    found: Counter[str] = Counter()
-    for path in (root / "quarantine").glob("*/*.json"):
-        found[str(json.loads(path.read_text("utf-8"))["reason"])] += 1
-    return sorted(found.items(), key=lambda each: (-each[1], each[0]))
 
 
 def spooled(root: Path) -> int:
@@ -98,8 +101,8 @@ def spooled(root: Path) -> int:
 
 
 def _state(root: Path, session: Session, now: int) -> State:
-    """A session that is cut off keeps its folder until it is recovered; its lock is not touched to find out."""
+    """A session that is cut off is owned by nobody; that is looked for only where it has long been silent."""
     if session.finished is not None:
         return "finished"
     recent = now - max(session.started, session.told) < MOMENT
-    return "running" if recent or (root / layout.session(session.session)).exists() else "interrupted"
+    return "running" if recent or owned(root, session.session) else "interrupted"

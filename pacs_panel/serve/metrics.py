@@ -129,8 +129,7 @@ def _of_archive(archive: Archive) -> Iterator[str]:
     builds = [({"outcome": "waiting"}, now.unbuilt), ({"outcome": "failed"}, sum(n for _, n in now.failed))]
     yield from written("series_unbuilt", "gauge", "Series without a volume that shall have one.", builds)
     yield from written("spool_files", "gauge", "Files on their way in or out.", [({}, now.waiting)])
-    refused = [({"reason": reason}, count) for reason, count in now.refused]
-    yield from written("quarantined", "gauge", "What was refused.", refused)
+    yield from written("quarantined", "gauge", "Objects that lie in quarantine.", [({}, now.quarantined)])
     yield from written("disk_free_bytes", "gauge", "Room on the archive's disk.", [({}, now.free_bytes)])
 
 

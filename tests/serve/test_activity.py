@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from pacs_panel.archive import Archive, open_archive
+from pacs_panel.cli import main
+from pacs_panel.errors import Rejected
+from pacs_panel.keep.quarantine import refuse as put_aside
+from pacs_panel.pipeline import activity as module
 from pacs_panel.serve.app import make_app
 from pacs_panel.settings import Settings
-from pacs_panel.testing import ct_phantom
+from pacs_panel.storage import layout
+from pacs_panel.testing import ct_phantom, write
+from pacs_panel.view.activity.page import told
+from tests.archive.importing import ended, start, take_in
 from tests.browser_fixtures import run
 from tests.serve.dimse.sending import objects
 from tests.view.accessible import LIGHT_AND_DARK, accessible, in_theme
@@ -58,6 +67,44 @@ def test_sessions_tell_their_door_peer_and_counts_and_a_reindex_keeps_them(archi
     assert (first.kind, first.peer, first.collection, first.accepted) == ("association", "SCANNER", "lung", 3)
     assert (second.accepted, second.duplicates, state) == (0, 3, "finished")
     assert archive.activity().minute[0] == 3
+
+
+def test_activity_reads_no_more_of_the_quarantine_than_it_tells(archive, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "NEWEST", 2)
+    for number in range(5):
+        put_aside(archive.root, f"file {number}", Rejected("", reason="not DICOM" if number < 4 else "too large"), None)
+    entries = sorted(archive.quarantine(), key=lambda each: each.origin)
+    for number, entry in enumerate(entries):
+        path = archive.root / f"{layout.quarantine(entry.digest)}.json"
+        if number < 3:
+            path.write_text("cannot be read")
+        os.utime(path, (number, number))
+    now = archive.activity()
+    assert (now.quarantined, now.refused) == (5, (("not DICOM", 1), ("too large", 1)))
+    assert archive.status()["quarantined"] == 5
+    assert main(["status", "--archive", str(archive.root)]) == 0
+    assert "refused  3 more, before these" in capsys.readouterr().out
+
+
+def test_a_session_that_was_abandoned_is_told_to_be_interrupted(archive, tmp_path, monkeypatch, capsys):
+    write(ct_phantom(slices=6, rows=16, columns=16), tmp_path / "in")
+    assert ended(start(take_in, archive.root, tmp_path / "in", 0, "keep.synced:2")) == -signal.SIGKILL
+
+    def states() -> list[str]:
+        return [state for _, state in archive.activity().sessions]
+
+    assert states() == ["running"]  # it was heard of a moment ago
+    monkeypatch.setattr(module, "MOMENT", 0)
+    assert states() == ["interrupted"]  # what it left is not recovered yet
+    archive.recover()
+    assert states() == ["interrupted"]
+    assert main(["status", "--archive", str(archive.root)]) == 0
+    assert "interrupted: 3 accepted" in capsys.readouterr().out
+    (session,) = told(archive.activity().to_dict())["sessions"]
+    assert (session["state"], session["door"]) == ("interrupted", "import")
+    with archive.receiving(peer="SILENT"):
+        assert states() == ["running", "interrupted"]
+    assert states() == ["finished", "interrupted"]
 
 
 def test_metrics_count_and_name_no_uid(archive, app, tmp_path):

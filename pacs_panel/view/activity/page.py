@@ -77,6 +77,7 @@ def told(now: Mapping[str, Any]) -> dict[str, Any]:
         "cards": cards,
         "used": round(1 - now["free_bytes"] / now["disk_bytes"], 3),
         "failed": list(now["failed"].items()),
+        "quarantined": now["quarantined"],
         "refused": list(now["refused"].items()),
         "sessions": [_session(each) for each in now["sessions"]],
     }

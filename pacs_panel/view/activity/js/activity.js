@@ -16,11 +16,12 @@ function drawNone({ title = "Loading…", words = "" }) {
   return make("div", { class: "empty", role: "status" }, make("h1", {}, title), make("p", {}, words));
 }
 
-function drawAll({ cards, used, failed, refused, sessions }) {
+function drawAll({ cards, used, failed, quarantined, refused, sessions }) {
+  const told = refused.reduce((sum, [, count]) => sum + count, 0);
   return [
     make("h1", {}, "Activity"),
     make("dl", { class: "cards" }, cards.map(([name, main, more]) => drawCard(name, main, more, name === "Disk" ? used : null))),
-    make("div", { class: "reasons" }, drawReasons("Could not be built", failed, "series", "Every series of images is built, or waits for it."), drawReasons("Refused", refused, "file", "Nothing lies in quarantine.")),
+    make("div", { class: "reasons" }, drawReasons("Could not be built", failed, "series", "Every series of images is built, or waits for it."), drawReasons("Refused", refused, "file", "Nothing lies in quarantine.", quarantined - told)),
     make("h2", {}, "Arrivals"),
     sessions.length ? drawSessions(sessions) : make("p", { class: "quiet none" }, "Nothing has come yet. Upload in Browse, import at the command line, or send over the DICOM network."),
   ];
@@ -31,9 +32,9 @@ function drawCard(name, main, more, used) {
   return make("div", { class: "card", "data-card": name }, make("dt", {}, name), make("dd", { class: "main" }, main), make("dd", { class: "sub" }, more), bar);
 }
 
-function drawReasons(title, reasons, unit, none) {
+function drawReasons(title, reasons, unit, none, before = 0) {
   const list = reasons.map(([reason, count]) => make("li", {}, make("b", {}, many(count, unit, unit === "series" ? unit : undefined)), make("span", {}, reason)));
-  return make("section", { class: "card", "data-card": title }, make("h2", {}, title), list.length ? make("ul", {}, list) : make("p", { class: "quiet" }, none));
+  return make("section", { class: "card", "data-card": title }, make("h2", {}, title), list.length ? make("ul", {}, list) : make("p", { class: "quiet" }, none), before > 0 && make("p", { class: "quiet" }, `${many(before, unit)} more, before these.`));
 }
 
 function drawSessions(sessions) {
